@@ -1,0 +1,1 @@
+"""Pool elements and pool users: pure state machines and their Twisted side."""

@@ -1,0 +1,1 @@
+"""The registrar's procedures, pure: (event, now) to effects."""

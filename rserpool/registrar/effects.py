@@ -1,0 +1,63 @@
+"""What the registrar wants done: values, which the driver alone performs."""
+
+import attrs
+
+from rserpool.registrar.events import Channel
+from rserpool.security.decisions import Subject
+
+
+@attrs.frozen
+class Send:
+    """One or more whole messages, padded and joined, for one channel."""
+
+    channel: Channel
+    data: bytes
+
+
+@attrs.frozen
+class Close:
+    """A channel must be closed; the reason is for the log."""
+
+    channel: Channel
+    reason: str
+
+
+@attrs.frozen
+class SetTimer:
+    """Ring `name` in so many seconds; an earlier setting of the same name is void."""
+
+    name: str
+    seconds: float
+
+
+@attrs.frozen
+class CancelTimer:
+    """The timer of this name must not ring."""
+
+    name: str
+
+
+@attrs.frozen
+class Announce:
+    """One message for everybody who listens (RFC 5352 section 3.6)."""
+
+    data: bytes
+
+
+@attrs.frozen
+class Audit:
+    """
+    Something that an operator must be able to read afterwards.
+
+    `what` is a short dotted name (``registration.refused``); `outcome` tells why.
+    Never holds a secret.
+    """
+
+    what: str
+    subject: Subject | None
+    pool: bytes | None = None
+    identifier: int | None = None  # the pool element's
+    outcome: str = ""
+
+
+Effect = Send | Close | SetTimer | CancelTimer | Announce | Audit

@@ -1,0 +1,35 @@
+"""
+What the registrar is told: who is connected, and through what.
+
+The core never sees a transport: it gets messages from a :class:`Channel`, whose
+subject was settled before the first of them.
+"""
+
+import enum
+from ipaddress import IPv4Address, IPv6Address
+
+import attrs
+
+from rserpool.security.decisions import Subject
+
+
+class Protocol(enum.Enum):
+    """Which of the two protocols a channel speaks."""
+
+    ASAP = "asap"
+    ENRP = "enrp"
+
+
+@attrs.define(eq=False)
+class Channel:
+    """
+    One connection, compared by identity.
+
+    `addresses` are the peer's addresses of this connection: a pool element registers
+    only addresses among them (RFC 5352 section 2.2.1).
+    """
+
+    protocol: Protocol
+    subject: Subject
+    addresses: frozenset[IPv4Address | IPv6Address]
+    port: int = 0  # the peer's, for its ASAP Transport (RFC 5352 section 3.1 rule 4)

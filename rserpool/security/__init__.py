@@ -1,0 +1,1 @@
+"""Who may do what: interfaces, decisions, the gate, and the plugins behind it."""

@@ -1,0 +1,113 @@
+"""
+Who asks, for what, and what was decided: the values that pass through the gate.
+
+The registrar imports this module and :mod:`rserpool.security.interfaces`, and
+nothing else of the security layer.
+"""
+
+import enum
+from ipaddress import IPv4Network, IPv6Network
+
+import attrs
+
+
+class Proof(enum.Enum):
+    """How a peer has proven who it is (RFC 5355 section 3.1)."""
+
+    PLAIN = "plain"  # no TLS at all: an address, nothing more
+    ANONYMOUS = "anonymous"  # TLS, but the client showed neither key nor certificate
+    PSK = "psk"  # it holds the pre-shared key of its identity
+    CERTIFICATE = "certificate"  # it holds the private key of a certificate we trust
+
+
+@attrs.frozen
+class Restrictions:
+    """
+    What a credential is good for, beside proving a name.
+
+    Empty means no restriction; `networks` widens instead: an element may register
+    addresses in these networks, too, and not only those of its own connection.
+    """
+
+    pe_ids: frozenset[int] = frozenset()
+    pools: frozenset[bytes] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+NO_RESTRICTIONS = Restrictions()
+
+
+@attrs.frozen(eq=False)
+class Subject:
+    """
+    The party at the other end of one connection, settled before the core hears of it.
+
+    Compared by identity: each connection has a subject of its own.
+    """
+
+    name: str  # the principal: ``web-1``, ``dns:pu.example``, ``anonymous``, ``plain``
+    proof: Proof
+    address: str  # the peer's IP address, as text
+    identity: str = ""  # what was shown: ``web-1~2``; the principal without its generation
+    restrictions: Restrictions = NO_RESTRICTIONS
+    valid_until: float | None = None  # seconds since the epoch; None is for ever
+    #: Under which its budgets are kept: the principal, or the address of one that has
+    #: proven nothing, so that reconnecting gains nothing (RFC 5355 section 2.13).
+    key: str = attrs.field(init=False)
+
+    @key.default
+    def _key(self) -> str:
+        return self.name if self.proven else f"address {self.address}"
+
+    @property
+    def proven(self) -> bool:
+        """Whether it has proven a name of its own."""
+        return self.proof in (Proof.PSK, Proof.CERTIFICATE)
+
+
+# The permissions there are; a rule matches them element by element as a prefix.
+REGISTER_NEW = "asap.register.new"  # makes a pool
+REGISTER_JOIN = "asap.register.join"  # becomes one more element of a pool
+REGISTER_RENEW = "asap.register.renew"  # registers its own element again
+DEREGISTER = "asap.deregister"
+RESOLVE = "asap.resolve"
+UNREACHABLE = "asap.unreachable"
+PRESENCE = "enrp.presence"
+LIST = "enrp.list"
+TABLE = "enrp.table"
+UPDATE = "enrp.update"
+TAKEOVER = "enrp.takeover"
+PERMISSIONS = frozenset({
+    REGISTER_NEW, REGISTER_JOIN, REGISTER_RENEW, DEREGISTER, RESOLVE, UNREACHABLE,
+    PRESENCE, LIST, TABLE, UPDATE, TAKEOVER,
+})  # fmt: skip
+
+
+@attrs.frozen
+class Request:
+    """One thing that a subject wants to do, and to what."""
+
+    permission: str
+    pool: bytes | None = None  # the pool handle
+    peer: str | None = None  # the registrar concerned
+
+
+@attrs.frozen
+class Decision:
+    """
+    May it, and why: `reason` is for the log and for ``rserpool explain``.
+
+    A peer never learns more than the cause code (RFC 5354 section 3.12.10).
+    """
+
+    allowed: bool
+    reason: str
+    by: str = ""  # which plugin, and of which user, role or gate the rule was
+
+
+ALLOW = Decision(allowed=True, reason="allowed")
+
+
+def deny(reason: str, by: str = "") -> Decision:
+    """A refusal; `reason` goes to the log and never to the peer."""
+    return Decision(allowed=False, reason=reason, by=by)

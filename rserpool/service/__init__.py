@@ -1,0 +1,1 @@
+"""What makes, wires and waits: options, configuration, the driver."""

@@ -1,0 +1,1 @@
+"""Bytes and peers: connections, TLS, and what TLS proved."""
