@@ -78,7 +78,7 @@ class InconsistentPolicy:
 
     CODE: ClassVar[int] = 0x5
     policy: Policy | None = wire(one(*policies.CLASSES, least=0), default=None)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @cause(0x6)
@@ -94,7 +94,7 @@ class InconsistentTransport:
 
     CODE: ClassVar[int] = 0x7
     transport: UserTransport | None = wire(one(*USER_TRANSPORTS, least=0), default=None)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @cause(0x8)

@@ -1,6 +1,7 @@
 """The messages of ENRP (RFC 5353 section 2)."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform
 
 import attrs
 
@@ -19,6 +20,16 @@ from rserpool.wire.parameters import (
 ENRP = MessageTypes("ENRP")
 decode = ENRP.decode
 encode = ENRP.encode
+T = TypeVar("T")
+
+
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(wire, flag, kept)
+)
+def enrp(number: int) -> Callable[[type[T]], type[T]]:
+    """Declare the ENRP message of this type."""
+    return ENRP.declare(number)
+
 
 #: Update Action of a HandleUpdate (section 2.4).
 ADD_PE = 0x0000
@@ -27,26 +38,28 @@ DEL_PE = 0x0001
 __all__ = ["ADD_PE", "DEL_PE", "ENRP", "Decoded", "decode", "encode"]
 
 
-@ENRP(0x01)
+@enrp(0x01)
 class Presence:
     """A registrar is alive; with `reply_required`: and are you? (2.1)"""
 
-    reply_required: bool = flag(0x01)  # in the text of section 3.5, not in the figure
+    reply_required: bool = flag(
+        0x01, default=False
+    )  # in the text of section 3.5, not in the figure
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     checksum: int | None = wire(inside(PEChecksum, "checksum", least=0), default=None)
     server: ServerInformation | None = wire(optional(ServerInformation), default=None)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x02)
+@enrp(0x02)
 class HandleTableRequest:
     """Send me the handlespace; with W: only the elements you own (2.2)."""
 
-    own_only: bool = flag(0x01)
+    own_only: bool = flag(0x01, default=False)
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @attrs.frozen(kw_only=True)
@@ -57,19 +70,19 @@ class PoolEntry:
     elements: tuple[PoolElement, ...]
 
 
-@ENRP(0x03)
+@enrp(0x03)
 class HandleTableResponse:
     """A part of the handlespace; M: there is more; R: you get none (2.3)."""
 
-    rejected: bool = flag(0x01)
-    more: bool = flag(0x02)
+    rejected: bool = flag(0x01, default=False)
+    more: bool = flag(0x02, default=False)
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     #: pool handles, each followed by its elements, as on the wire; see `entries`
     parts: tuple[PoolHandle | PoolElement, ...] = wire(
         many(PoolHandle, PoolElement), default=()
     )
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 def entries(response: HandleTableResponse) -> tuple[PoolEntry, ...]:
@@ -99,75 +112,77 @@ def parts(entries: tuple[PoolEntry, ...]) -> tuple[Any, ...]:
     return tuple(flat)
 
 
-@ENRP(0x04)
+@enrp(0x04)
 class HandleUpdate:
     """An element was added, changed or removed by its home (2.4)."""
 
     RESERVED = 2
-    takeover_suggested: bool = flag(0x01)  # draft-dreibholz-rserpool-enrp-takeover
+    takeover_suggested: bool = flag(
+        0x01, default=False
+    )  # draft-dreibholz-rserpool-enrp-takeover
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     action: int = wire(UINT16)
     handle: bytes = wire(inside(PoolHandle, "handle"))
     element: PoolElement = wire(one(PoolElement))
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x05)
+@enrp(0x05)
 class ListRequest:
     """Which registrars do you know? (2.5)"""
 
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x06)
+@enrp(0x06)
 class ListResponse:
     """The registrars that the sender knows; R: it can't say (2.6)."""
 
-    rejected: bool = flag(0x01)
+    rejected: bool = flag(0x01, default=False)
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     servers: tuple[ServerInformation, ...] = wire(many(ServerInformation), default=())
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x07)
+@enrp(0x07)
 class InitTakeover:
     """I intend to take over the target; do you object? (2.7)"""
 
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     target: int = wire(UINT32)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x08)
+@enrp(0x08)
 class InitTakeoverAck:
     """I don't object (2.8)."""
 
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     target: int = wire(UINT32)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x09)
+@enrp(0x09)
 class TakeoverServer:
     """I have taken over the target (2.9)."""
 
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     target: int = wire(UINT32)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
-@ENRP(0x0A)
+@enrp(0x0A)
 class Error:
     """Something in a message of yours was unknown or wrong (2.10)."""
 
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
     error: OperationError = wire(one(OperationError))
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())

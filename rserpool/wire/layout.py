@@ -85,14 +85,14 @@ def wire(kind: Kind, *, skip: int = 0, **options: Any) -> Any:
     return attrs.field(metadata={"kind": kind, "skip": skip}, **options)
 
 
-def flag(bit: int) -> Any:
+def flag(bit: int, *, default: bool) -> Any:
     """A flag of a message."""
-    return attrs.field(default=False, metadata={"flag": bit})
+    return attrs.field(default=default, metadata={"flag": bit})
 
 
-def kept() -> Any:
+def kept(*, default: tuple[bytes, ...]) -> Any:
     """The unknown parameters that were skipped, as they came, without their padding."""
-    return attrs.field(default=())
+    return attrs.field(default=default)
 
 
 def padded(data: bytes) -> bytes:

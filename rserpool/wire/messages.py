@@ -7,7 +7,7 @@ A message is a type, flags, a length, and a value laid out like a parameter's
 
 import struct
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar
 
 import attrs
 
@@ -21,10 +21,7 @@ from rserpool.wire.layout import (
     Report,
     compile_codec,
     fields_of,
-    flag,
-    kept,
     padded,
-    wire,
 )
 
 T = TypeVar("T")
@@ -65,13 +62,10 @@ class MessageTypes:
         """Every message class by its type."""
         return {number: layout.cls for number, layout in self._by_number.items()}
 
-    @dataclass_transform(
-        frozen_default=True, kw_only_default=True, field_specifiers=(wire, flag, kept)
-    )
-    def __call__(self, number: int) -> Callable[[type[T]], type[T]]:
+    def declare(self, number: int) -> Callable[[type[T]], type[T]]:
         """Declare the message of this type."""
 
-        def declare(cls: type[T]) -> type[T]:
+        def enter(cls: type[T]) -> type[T]:
             frozen = attrs.frozen(kw_only=True)(cls)
             if number in self._by_number:
                 raise TypeError(f"{self.name} message {number:#x} is declared already")
@@ -81,7 +75,7 @@ class MessageTypes:
             self._by_class[frozen] = layout
             return frozen
 
-        return declare
+        return enter
 
     def decode(self, data: bytes) -> Decoded:
         """

@@ -86,7 +86,7 @@ class PoolElement:
     asap_transport: ServerTransport | None = wire(
         optional(SCTPTransport, TCPTransport), default=None
     )
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0xB)
@@ -95,7 +95,7 @@ class ServerInformation:
 
     identifier: int = wire(UINT32)
     transport: ServerTransport = wire(one(SCTPTransport, TCPTransport))
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @attrs.frozen(kw_only=True)

@@ -79,7 +79,7 @@ class DCCPTransport:
     port: int = wire(UINT16)
     service_code: int = wire(UINT32, skip=2)
     addresses: tuple[Address, ...] = wire(_ONE_ADDRESS)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0x4)
@@ -89,7 +89,7 @@ class SCTPTransport:
     port: int = wire(UINT16)
     use: int = wire(UINT16, default=DATA_ONLY)
     addresses: tuple[Address, ...] = wire(_ADDRESSES)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0x5)
@@ -99,7 +99,7 @@ class TCPTransport:
     RESERVED = 2
     port: int = wire(UINT16)
     addresses: tuple[Address, ...] = wire(_ONE_ADDRESS)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0x6)
@@ -109,7 +109,7 @@ class UDPTransport:
     RESERVED = 2
     port: int = wire(UINT16)
     addresses: tuple[Address, ...] = wire(_ONE_ADDRESS)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0x7)
@@ -119,7 +119,7 @@ class UDPLiteTransport:
     RESERVED = 2
     port: int = wire(UINT16)
     addresses: tuple[Address, ...] = wire(_ONE_ADDRESS)
-    unknown: tuple[bytes, ...] = kept()
+    unknown: tuple[bytes, ...] = kept(default=())
 
 
 @parameter(0x10)

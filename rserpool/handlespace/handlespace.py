@@ -1,0 +1,272 @@
+"""
+The database of pools and their elements: one registrar's copy of the handlespace.
+
+Pure: the time is an argument.  A refusal is an error cause, and then nothing has changed.
+"""
+
+import enum
+import math
+
+import attrs
+
+from rserpool.handlespace.checksum import Checksums, element_words
+from rserpool.handlespace.deadlines import Deadlines
+from rserpool.handlespace.element import Element
+from rserpool.handlespace.pool import Pool
+from rserpool.handlespace.selection import Random
+from rserpool.wire import parameters
+from rserpool.wire.causes import (
+    Cause,
+    InconsistentDataControl,
+    InconsistentPolicy,
+    InconsistentTransport,
+    InvalidValues,
+    LackOfResources,
+    NonUniquePEIdentifier,
+)
+from rserpool.wire.parameters import PoolElement, SCTPTransport, UserTransport
+from rserpool.wire.policies import policy_number
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """
+    How large the handlespace may grow; 0 is without a limit.
+
+    Each stops one principal, or one that stole a key, from filling the memory by
+    registrations (RFC 5355 section 2.1).
+    """
+
+    pools: int = 10_000
+    elements_per_pool: int = 100_000
+    elements_per_principal: int = 100_000
+    handle_bytes: int = 255
+
+
+#: Seconds after which an element comes up for expiry at the latest: an entry of one that
+#: is gone, or of a life cut short since, takes no memory for longer.
+_HORIZON = 60.0
+
+
+class How(enum.Enum):
+    """What a registration has done."""
+
+    NEW = "new"  # made a pool
+    JOINED = "joined"  # one more element
+    CHANGED = "changed"  # its element has other attributes now
+    RENEWED = "renewed"  # nothing but its time has changed
+
+
+@attrs.frozen
+class Registered:
+    """A registration was granted."""
+
+    element: Element
+    how: How
+
+
+class Handlespace:
+    """
+    Pools by handle, elements by identifier.
+
+    :param random: the source of chance for the policies that need it.
+    :param life_unit: seconds in one unit of registration life: 1, or 0.001 where rsplib's
+        elements mean milliseconds.
+    """
+
+    def __init__(self, limits: Limits, random: Random, life_unit: float = 1.0) -> None:
+        self.pools: dict[bytes, Pool] = {}
+        self._limits = limits
+        self._random = random
+        self._life_unit = life_unit
+        self._checksums = Checksums()
+        self._deadlines: Deadlines[Element] = Deadlines(1.0)
+        self._owned: dict[str, int] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def find(self, handle: bytes, identifier: int) -> Element | None:
+        """The element, if there is one."""
+        pool = self.pools.get(handle)
+        return None if pool is None else pool.elements.get(identifier)
+
+    def checksum(self, home: int) -> int:
+        """The PE checksum of one registrar (RFC 5353 section 3.6.2)."""
+        return self._checksums.of(home)
+
+    def register(
+        self,
+        handle: bytes,
+        element: PoolElement,
+        *,
+        home: int,
+        principal: str | None,
+        now: float,
+    ) -> Registered | Cause:
+        """
+        Put an element into its pool, or give the cause why not (RFC 5352 section 3.1).
+
+        :param home: the registrar that owns the element from now on.
+        :param principal: who registers; None: nobody has proven to be anybody.
+        """
+        if not handle or element.life == 0 or element.life < -1:
+            return InvalidValues(parameter=parameters.encode(element))
+        pool = self.pools.get(handle)
+        found = None if pool is None else pool.elements.get(element.identifier)
+        if found is not None and found.principal not in (None, principal):
+            return NonUniquePEIdentifier()
+        objection = (pool and _inconsistent(pool, element)) or self._limit(
+            handle, pool, found, principal
+        )
+        if objection is not None:
+            return objection
+        how = How.NEW if pool is None else How.JOINED if found is None else How.CHANGED
+        if pool is None:
+            pool = self.pools[handle] = Pool(handle, element, self._random)
+        if found is None:
+            found = self._join(pool, element, home)
+        elif found.home != home:
+            self.set_home(found, home)
+        self._claim(found, principal)
+        if not self._describe(found, element) and how is How.CHANGED:
+            how = How.RENEWED
+        self._live(found, element.life, now)
+        return Registered(found, how)
+
+    def renew(self, element: Element, now: float) -> None:
+        """The element has registered again just as it was."""
+        if element.life >= 0:
+            element.expires = now + element.life * self._life_unit
+        element.pool.order.update(element, element.policy)
+
+    def remove(self, element: Element) -> None:
+        """Take the element out, and its pool when it was the last (section 3.2)."""
+        pool = element.pool
+        del pool.elements[element.identifier]
+        pool.order.remove(element)
+        if not pool.elements:
+            del self.pools[pool.handle]
+        self._checksums.add(element.home, -element_words(pool.handle_words, element.identifier))
+        self._claim(element, None)
+        self._size -= 1
+
+    def set_home(self, element: Element, home: int) -> None:
+        """Another registrar owns the element now."""
+        words = element_words(element.pool.handle_words, element.identifier)
+        self._checksums.add(element.home, -words)
+        self._checksums.add(home, words)
+        element.home = home
+        blob = element.blob
+        element.blob = blob[:8] + home.to_bytes(4, "big") + blob[12:]
+
+    def expired(self, now: float, at_most: int) -> list[Element]:
+        """Whose registration life is over, up to so many; they are still there."""
+        found = []
+        for element in self._deadlines.due(now, at_most):
+            if element.pool.elements.get(element.identifier) is not element:
+                continue
+            if element.due > now:
+                continue  # another entry was put in later: a shorter life
+            if element.expires <= now:
+                found.append(element)
+            else:
+                element.due = math.inf
+                self._watch(element, now)
+        return found
+
+    def next_expiry(self) -> float | None:
+        """When to ask `expired` again."""
+        return self._deadlines.next()
+
+    def _limit(
+        self, handle: bytes, pool: Pool | None, found: Element | None, principal: str | None
+    ) -> Cause | None:
+        limits = self._limits
+        full = (
+            _over(len(handle) - 1, limits.handle_bytes)
+            or (pool is None and _over(len(self.pools), limits.pools))
+            or (
+                pool is not None
+                and found is None
+                and _over(len(pool.elements), limits.elements_per_pool)
+            )
+            or (
+                principal is not None
+                and (found is None or found.principal is None)
+                and _over(self._owned.get(principal, 0), limits.elements_per_principal)
+            )
+        )
+        return LackOfResources() if full else None
+
+    def _join(self, pool: Pool, element: PoolElement, home: int) -> Element:
+        new = Element(pool, element.identifier)
+        new.home = home
+        new.policy = element.policy
+        pool.elements[element.identifier] = new
+        pool.order.add(new)
+        self._checksums.add(home, element_words(pool.handle_words, element.identifier))
+        self._size += 1
+        return new
+
+    def _describe(self, element: Element, description: PoolElement) -> bool:
+        """Take over the attributes; whether any has changed."""
+        blob = parameters.encode(
+            PoolElement(
+                identifier=description.identifier,
+                home=element.home,
+                life=description.life,
+                user_transport=description.user_transport,
+                policy=description.policy,
+                unknown=description.unknown,
+            )
+        )
+        element.pool.order.update(element, description.policy)
+        if blob == element.blob:
+            return False
+        element.blob = blob
+        return True
+
+    def _claim(self, element: Element, principal: str | None) -> None:
+        if element.principal == principal:
+            return
+        for name, step in ((element.principal, -1), (principal, 1)):
+            if name is not None:
+                count = self._owned.get(name, 0) + step
+                if count:
+                    self._owned[name] = count
+                else:
+                    del self._owned[name]
+        element.principal = principal
+
+    def _live(self, element: Element, life: int, now: float) -> None:
+        element.life = life
+        element.expires = math.inf if life < 0 else now + life * self._life_unit
+        self._watch(element, now)
+
+    def _watch(self, element: Element, now: float) -> None:
+        """See that the element comes up when its life may be over."""
+        when = min(element.expires, now + _HORIZON) if element.life >= 0 else math.inf
+        if when < element.due:
+            element.due = when
+            self._deadlines.put(when, element)
+
+
+def _over(used: int, limit: int) -> bool:
+    return limit > 0 and used >= limit
+
+
+def _inconsistent(pool: Pool, element: PoolElement) -> Cause | None:
+    """What of the element doesn't fit the pool (RFC 5352 section 3.1 rule 2)."""
+    if policy_number(pool.policy) != policy_number(element.policy):
+        return InconsistentPolicy(policy=pool.policy)
+    if type(pool.transport) is not type(element.user_transport):
+        return InconsistentTransport(transport=pool.transport)
+    if _use(pool.transport) != _use(element.user_transport):
+        return InconsistentDataControl()
+    return None
+
+
+def _use(transport: UserTransport) -> int:
+    return transport.use if isinstance(transport, SCTPTransport) else parameters.DATA_ONLY

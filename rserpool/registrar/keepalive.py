@@ -1,0 +1,96 @@
+"""
+Keep-alives (RFC 5352 sections 3.4 and 3.5), spread in time, one outstanding an element.
+
+Note [One entry an element]
+
+The wheel holds exactly one entry for each element, the time of its next periodic
+keep-alive: it is put there at registration and again each time it comes up, until the
+element is gone.  What is outstanding stands in a dictionary of its own, in the order of
+deadlines, since each has the same timeout.  An element whose connection was lost is
+outstanding as well: it has the same time to come back.
+"""
+
+from rserpool.handlespace.deadlines import Deadlines
+from rserpool.handlespace.element import Element
+from rserpool.registrar.effects import Send
+from rserpool.registrar.events import Channel
+from rserpool.registrar.share import Share
+from rserpool.wire import asap
+
+ALARM = "keep-alive"
+#: Elements looked at in one go: 100,000 of them may fall due together after a pause,
+#: and nobody else is served meanwhile.
+AT_ONCE = 500
+
+
+class KeepAlive:
+    """Who must be asked, who was asked and has not answered."""
+
+    def __init__(self, share: Share) -> None:
+        self._server_id = share.server_id
+        self._settings = share.settings
+        self._random = share.random
+        self._counters = share.counters
+        self._alarms = share.alarms
+        self._emit = share.emit
+        self._next: Deadlines[Element] = Deadlines(0.1)
+        self._outstanding: dict[Element, float] = {}
+
+    def watch(self, element: Element, now: float) -> None:
+        """`element` has just come in: ask it from now on, at times of its own."""
+        self._again(element, now)
+        self._alarm(now)
+
+    def expect(self, element: Element, now: float) -> None:
+        """`element` has lost its connection: it has one timeout to come back."""
+        self._outstanding[element] = now + self._settings.keep_alive_timeout
+        self._alarm(now)
+
+    def heard(self, element: Element) -> bool:
+        """`element` has given a sign of life; was one waited for?"""
+        return self._outstanding.pop(element, None) is not None
+
+    def ask(self, element: Element, now: float) -> None:
+        """Send one keep-alive now, unless one is outstanding already."""
+        if element in self._outstanding or not isinstance(element.channel, Channel):
+            return
+        self._outstanding[element] = now + self._settings.keep_alive_timeout
+        self._counters.keep_alives_sent += 1
+        self._emit(Send(element.channel, self._message(element)))
+        self._alarm(now)
+
+    def due(self, now: float) -> list[Element]:
+        """The timer rang: ask whose turn it is, and give back who has not answered."""
+        for element in self._next.due(now, AT_ONCE):
+            if _registered(element):
+                self.ask(element, now)
+                self._again(element, now)
+        silent: list[Element] = []
+        for element, deadline in self._outstanding.items():
+            if deadline > now or len(silent) == AT_ONCE:
+                break
+            silent.append(element)
+        for element in silent:
+            del self._outstanding[element]
+        self._alarm(now)
+        return [element for element in silent if _registered(element)]
+
+    def _again(self, element: Element, now: float) -> None:
+        # "randomly by plus/minus 50 percent" (RFC 5352 section 3.5)
+        spread = 0.5 + self._random.random()
+        self._next.put(now + self._settings.keep_alive_interval * spread, element)
+
+    def _alarm(self, now: float) -> None:
+        self._alarms.at(ALARM, self._next.next(), now)
+        self._alarms.at(ALARM, next(iter(self._outstanding.values()), None), now)
+
+    def _message(self, element: Element) -> bytes:
+        return asap.encode(
+            asap.EndpointKeepAlive(
+                new_home=False, server=self._server_id, handle=element.pool.handle
+            )
+        )
+
+
+def _registered(element: Element) -> bool:
+    return element.pool.elements.get(element.identifier) is element

@@ -1,0 +1,226 @@
+"""
+Registration and de-registration (RFC 5352 sections 3.1 and 3.2).
+
+An element belongs to the principal that registered it: nobody else renews or removes
+it.  On an insecure registrar it belongs to nobody, and whoever knows its handle and
+identifier may, as RFC 5352 has it.
+"""
+
+import struct
+from ipaddress import IPv4Address, IPv6Address
+
+from rserpool.handlespace.element import Element
+from rserpool.handlespace.handlespace import How, Registered
+from rserpool.registrar.events import Channel
+from rserpool.registrar.membership import Membership
+from rserpool.registrar.share import Share
+from rserpool.security.decisions import (
+    DEREGISTER,
+    REGISTER_JOIN,
+    REGISTER_NEW,
+    REGISTER_RENEW,
+    Proof,
+    Request,
+    Subject,
+)
+from rserpool.wire import asap
+from rserpool.wire.causes import Cause, LackOfResources, RejectedForSecurity
+from rserpool.wire.parameters import OperationError, PoolElement
+
+_HEADER = struct.Struct("!BBH")
+_HANDLE = b"\x00\x09"  # types of parameters
+_ELEMENT = b"\x00\x0a"
+_IDENTIFIER = b"\x00\x0e\x00\x08"
+
+
+class Registration:
+    """Answers ASAP_REGISTRATION and ASAP_DEREGISTRATION."""
+
+    def __init__(self, share: Share, membership: Membership) -> None:
+        self._share = share
+        self._pools = share.handlespace.pools
+        self._membership = membership
+
+    def renewed(self, channel: Channel, data: bytes, now: float) -> bytes | None:
+        """
+        The answer if `data` registers again, octet for octet, what came by this channel.
+
+        None: it doesn't, so decode it.  Nearly all registrations are of this kind; the
+        element came through the gate as it is, and the gate is asked once more.
+        """
+        element = self._same(channel, data)
+        if element is None:
+            return None
+        pool = element.pool
+        if pool.renewal is None:
+            pool.renewal = Request(REGISTER_RENEW, pool.handle)
+        assert isinstance(pool.renewal, Request)
+        if not self._share.gate.ask(channel.subject, pool.renewal, now).allowed:
+            return None  # the slow path refuses, and says why
+        self._share.handlespace.renew(element, now)
+        self._membership.renewed(element)
+        self._share.counters.registrations_renewed += 1
+        tlv = pool.handle_tlv
+        return b"".join(
+            (_HEADER.pack(3, 0, 12 + len(tlv)), tlv, _IDENTIFIER, element.blob[4:8])
+        )
+
+    def _same(self, channel: Channel, data: bytes) -> Element | None:
+        """The element of this channel that `data` describes just as it is stored."""
+        if data[4:6] != _HANDLE or len(data) < 28:
+            return None
+        end = 4 + (data[6] << 8 | data[7])
+        at = (end + 3) & ~3
+        pool = self._pools.get(data[8:end])
+        if pool is None or data[at : at + 2] != _ELEMENT:
+            return None
+        element = pool.elements.get(int.from_bytes(data[at + 4 : at + 8], "big"))
+        if element is None or element.channel is not channel:
+            return None
+        blob = element.blob
+        # All but the home (octets 8 to 11), which the element may not know yet.
+        if data[at + 12 :] != blob[12:] or data[at + 2 : at + 4] != blob[2:4]:
+            return None
+        return element
+
+    def register(
+        self, channel: Channel, data: bytes, message: asap.Registration, now: float
+    ) -> bytes:
+        """Admit the element, or say why not."""
+        request = self._request(channel.subject, message)
+        reason, cause = self._objection(channel, request, data, message.element, now)
+        if cause is None:
+            result = self._share.handlespace.register(
+                message.handle,
+                message.element,
+                home=self._share.server_id,
+                principal=_principal(channel.subject),
+                now=now,
+            )
+            if isinstance(result, Registered):
+                self._count(result.how)
+                self._membership.admitted(result.element, result.how, channel, now)
+                return _registered(message, None)
+            reason, cause = type(result).__name__, result
+        self._share.counters.registrations_refused += 1
+        identifier = message.element.identifier
+        self._share.refused("registration.refused", channel, request, reason, identifier)
+        return _registered(message, cause)
+
+    def deregister(
+        self, channel: Channel, data: bytes, message: asap.Deregistration, now: float
+    ) -> bytes:
+        """Remove the element; one that isn't there counts as removed (section 3.2)."""
+        share, subject = self._share, channel.subject
+        request = Request(DEREGISTER, message.handle)
+        decision = share.ask(channel, request, now)
+        reason = "" if decision.allowed else decision.reason
+        element = share.handlespace.find(message.handle, message.identifier)
+        if not reason and element is not None and _foreign(element, subject):
+            reason = "the element belongs to another principal"
+        if reason:
+            share.counters.deregistrations_refused += 1
+            share.refused(
+                "deregistration.refused", channel, request, reason, message.identifier
+            )
+            return _deregistered(message, RejectedForSecurity())
+        share.counters.deregistrations += 1
+        if element is not None:
+            who = subject.name if subject.proven else subject.address
+            self._membership.remove(element, "element.deregistered", f"by {who}", now)
+        return _deregistered(message, None)
+
+    def expired(self, element: Element) -> bytes:
+        """The message that tells an element of its expiry (section 3.2)."""
+        return asap.encode(
+            asap.DeregistrationResponse(
+                handle=element.pool.handle, identifier=element.identifier, error=None
+            )
+        )
+
+    def _request(self, subject: Subject, message: asap.Registration) -> Request:
+        pool = self._pools.get(message.handle)
+        if pool is None:
+            return Request(REGISTER_NEW, message.handle)
+        element = pool.elements.get(message.element.identifier)
+        mine = element is not None and not _foreign(element, subject)
+        return Request(REGISTER_RENEW if mine else REGISTER_JOIN, message.handle)
+
+    def _objection(
+        self, channel: Channel, request: Request, data: bytes, element: PoolElement, now: float
+    ) -> tuple[str, Cause | None]:
+        """What speaks against it before the handlespace is asked, and the cause to give."""
+        decision = self._share.ask(channel, request, now)
+        if not decision.allowed:
+            return decision.reason, RejectedForSecurity()
+        breach = _breach(channel, element)
+        if breach:
+            return breach, RejectedForSecurity()
+        if len(data) > self._share.settings.registration_bytes:
+            return "the registration is too long", LackOfResources()
+        return "", None
+
+    def _count(self, how: How) -> None:
+        counters = self._share.counters
+        if how is How.NEW:
+            counters.registrations_new += 1
+        elif how is How.JOINED:
+            counters.registrations_joined += 1
+        elif how is How.CHANGED:
+            counters.registrations_changed += 1
+        else:
+            counters.registrations_renewed += 1
+
+
+def _principal(subject: Subject) -> str | None:
+    return subject.name if subject.proven else None
+
+
+def _foreign(element: Element, subject: Subject) -> bool:
+    return element.principal is not None and element.principal != _principal(subject)
+
+
+def _breach(channel: Channel, element: PoolElement) -> str:
+    """
+    Which invariant the registration breaks; no rule of the authorizer can lift one.
+
+    The addresses must be among those of the connection (RFC 5352 section 2.2.1), unless
+    the key of the element speaks for others, too.
+    """
+    subject = channel.subject
+    if subject.proof is Proof.ANONYMOUS:
+        return "only who has proven a name may register"
+    allowed = subject.restrictions
+    if allowed.pe_ids and element.identifier not in allowed.pe_ids:
+        return "the key is for other element identifiers"
+    addresses: tuple[IPv4Address | IPv6Address, ...] = getattr(
+        element.user_transport, "addresses", ()
+    )
+    for address in addresses:
+        if address in channel.addresses or any(address in net for net in allowed.networks):
+            continue
+        return f"{address} is not an address of the connection"
+    return ""
+
+
+def _registered(message: asap.Registration, cause: Cause | None) -> bytes:
+    return asap.encode(
+        asap.RegistrationResponse(
+            rejected=cause is not None,
+            handle=message.handle,
+            identifier=message.element.identifier,
+            error=_error(cause),
+        )
+    )
+
+
+def _deregistered(message: asap.Deregistration, cause: Cause | None) -> bytes:
+    return asap.encode(
+        asap.DeregistrationResponse(
+            handle=message.handle, identifier=message.identifier, error=_error(cause)
+        )
+    )
+
+
+def _error(cause: Cause | None) -> OperationError | None:
+    return None if cause is None else OperationError(causes=(cause,))

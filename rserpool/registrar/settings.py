@@ -1,0 +1,33 @@
+"""What an operator may set of the registrar's procedures; times in seconds."""
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Timers and bounds of the procedures; the defaults are those of the configuration."""
+
+    #: Mean time between two keep-alives to one element.  Under 30 s, since rsplib's
+    #: elements close an association that was silent for so long.
+    keep_alive_interval: float = 10.0
+    #: How long an element may take to acknowledge, or to come back after its
+    #: connection was lost, before it is removed.
+    keep_alive_timeout: float = 5.0
+    #: MAX-BAD-PE-REPORT (RFC 5352 section 3.5): an element that more than so many
+    #: different reporters call unreachable within the window is removed; 0: never.
+    max_bad_pe_reports: int = 3
+    report_window: float = 60.0
+    #: Keep-alives that reports may cause, for one element: stops the flood that one
+    #: report would cost two messages of (RFC 5355 sections 2.13 and 2.14); 0: no limit.
+    keep_alives_per_second: float = 1.0
+    keep_alives_burst: float = 5.0
+    #: Changes of a pool within this time reach its subscribers as one update.
+    update_interval: float = 0.2
+    #: Pools that one connection may subscribe to: each costs memory here and traffic at
+    #: every change, and a subscriber pays nothing (RFC 5352 section 2.2.5); then A is 0.
+    subscriptions_per_channel: int = 64
+    #: Octets of one registration: an element of thousands of addresses would be paid
+    #: for by every pool user who resolves the pool.
+    registration_bytes: int = 4096
+    #: Malformed messages before a connection is closed: each costs an answer.
+    bad_messages_per_channel: int = 100

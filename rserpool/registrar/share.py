@@ -1,0 +1,57 @@
+"""What all procedures of one registrar share."""
+
+from typing import Protocol
+
+import attrs
+
+from rserpool.handlespace.handlespace import Handlespace
+from rserpool.registrar.alarms import Alarms
+from rserpool.registrar.counters import Counters
+from rserpool.registrar.effects import Audit, Effect
+from rserpool.registrar.events import Channel
+from rserpool.registrar.settings import Settings
+from rserpool.security.decisions import Decision, Request
+from rserpool.security.interfaces import IGate
+
+
+class Random(Protocol):
+    """A source of numbers in [0, 1), given from outside."""
+
+    def random(self) -> float:
+        """Return the next one."""
+
+
+@attrs.define(eq=False)
+class Share:
+    """The registrar's identity, its database, whom to ask, and the effects so far."""
+
+    server_id: int
+    settings: Settings
+    handlespace: Handlespace
+    gate: IGate
+    random: Random
+    counters: Counters = attrs.field(factory=Counters)
+    effects: list[Effect] = attrs.field(factory=list)
+    alarms: Alarms = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.alarms = Alarms(self.emit)
+
+    def emit(self, effect: Effect) -> None:
+        """One more thing to be done."""
+        self.effects.append(effect)
+
+    def taken(self) -> list[Effect]:
+        """The effects since the last call."""
+        effects, self.effects = self.effects, []
+        return effects
+
+    def refused(
+        self, what: str, channel: Channel, request: Request, reason: str, identifier: int | None
+    ) -> None:
+        """Write down a refusal: the peer learns the cause code, the operator why."""
+        self.emit(Audit(what, channel.subject, request.pool, identifier, reason))
+
+    def ask(self, channel: Channel, request: Request, now: float) -> Decision:
+        """The one place where the security layer is asked."""
+        return self.gate.ask(channel.subject, request, now)
