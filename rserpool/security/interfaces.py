@@ -11,7 +11,13 @@ from collections.abc import Iterable
 import attrs
 from zope.interface import Attribute, Interface
 
-from rserpool.security.decisions import Decision, Request, Restrictions, Subject
+from rserpool.security.decisions import (
+    NO_RESTRICTIONS,
+    Decision,
+    Request,
+    Restrictions,
+    Subject,
+)
 
 
 @attrs.frozen
@@ -22,7 +28,7 @@ class Key:
     secret: bytes = attrs.field(repr=False)
     not_before: float | None = None  # seconds since the epoch
     not_after: float | None = None
-    restrictions: Restrictions = Restrictions()
+    restrictions: Restrictions = NO_RESTRICTIONS
 
     @property
     def principal(self) -> str:
@@ -96,7 +102,7 @@ class IAuthentication(Interface):
 
     keys = Attribute("An `IKeyStore`, or None: pre-shared keys that the handshake accepts.")
     authorities = Attribute(
-        "PEM of the authorities whose client certificates the handshake accepts (bytes), or None."
+        "PEM of the authorities whose client certificates are accepted (bytes), or None."
     )
     checker = Attribute(
         "A `twisted.cred.checkers.ICredentialsChecker` whose avatar id is a `Subject`; "

@@ -1,0 +1,1 @@
+"""Certificates: of registrars, shown to pool users, and of clients in place of keys."""

@@ -1,0 +1,34 @@
+# Names only: a plugin is imported when a configuration asks for it.
+from rserpool.security.interfaces import IAuthentication, IAuthorizer
+from rserpool.security.plugin import SecurityPlugin
+
+psk = SecurityPlugin(
+    "psk",
+    IAuthentication,
+    "rserpool.security.psk.authentication.PreSharedKeys",
+    "FILE: pre-shared keys, one identity:hexkey a line",
+)
+certificate = SecurityPlugin(
+    "certificate",
+    IAuthentication,
+    "rserpool.security.certificate.authentication.Certificates",
+    "CA-FILE: client certificates of these authorities (PEM)",
+)
+rules = SecurityPlugin(
+    "rules",
+    IAuthorizer,
+    "rserpool.security.rules.authorizer.Rules",
+    "FILE: users, roles and gates (TOML)",
+)
+refuse_all = SecurityPlugin(
+    "refuse-all",
+    IAuthorizer,
+    "rserpool.security.failing.refuse_all",
+    "denies everything: for trying out operations",
+)
+raise_always = SecurityPlugin(
+    "raise-always",
+    IAuthorizer,
+    "rserpool.security.failing.raise_always",
+    "raises each time: for trying out operations",
+)
