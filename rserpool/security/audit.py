@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from rserpool.security.decisions import Subject
+from rserpool.security.decisions import Proof, Subject
 
 #: Different refusals remembered for counting; beyond it the count starts anew.
 MAXIMUM_REMEMBERED = 10_000
@@ -61,6 +61,11 @@ class AuditLog:
             if repeated:
                 line["repeated"] = repeated
         self._log.info("{line}", line=json.dumps(line, ensure_ascii=True), audit=line)
+
+    def handshake(self, address: str, reason: str, identity: str | None) -> None:
+        """Write down a failed handshake."""
+        nobody = Subject(identity or "anonymous", Proof.ANONYMOUS, address)
+        self.write("handshake.refused", nobody, outcome=reason)
 
     def _repetitions(self, what: str, subject: Subject | None) -> int | None:
         """How often this was left unwritten before; None: leave it once more."""

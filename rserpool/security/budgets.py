@@ -72,6 +72,10 @@ class Budget:
             self._forget(now)
         return ALLOW
 
+    def spent(self, key: str, now: float) -> bool:
+        """Whether nothing is left of it."""
+        return bool(self._each) and self._full.get(key, now) - now > self._ahead
+
     def _forget(self, now: float) -> None:
         """
         Forget budgets that are full again; if there are none, those nearest to it.

@@ -1,0 +1,211 @@
+"""``twistd rserpool-enrp``: makes and wires a registrar."""
+
+import random
+import signal
+import sys
+import time
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rserpool.handlespace.handlespace import Handlespace
+from rserpool.registrar.effects import Audit
+from rserpool.registrar.events import Protocol
+from rserpool.registrar.registrar import Registrar
+from rserpool.security.audit import AuditLog
+from rserpool.security.budgets import Budgets
+from rserpool.security.gate import Gate
+from rserpool.security.psk.tls import Reason, ServerCreator
+from rserpool.service.config import TABLES, Config, load
+from rserpool.service.driver import Driver
+from rserpool.service.material import Material
+from rserpool.service.options import options
+from rserpool.service.session import Sessions
+from rserpool.service.settings import Override
+from rserpool.service.status import Status
+from rserpool.transport import endpoints
+from rserpool.transport.allowance import Allowance
+from rserpool.transport.listener import Listener
+
+#: How often sessions are looked through for credentials that have ended, in seconds.
+CREDENTIALS_CHECK = 15.0
+
+
+def load_all(path: str | None, overrides: list[Override]) -> tuple[Config, Material]:
+    """
+    Read a configuration and all the files that it names.
+
+    :raise ConfigError: all that is wrong.
+    """
+    config = load(path, overrides)
+    return config, Material(config)
+
+
+Options = options(
+    "Options",
+    TABLES,
+    load_all,
+    "Runs a registrar (ENRP server) of Reliable Server Pooling. To begin: 'rserpool init "
+    "DIR' makes keys, certificates and a registrar.toml; then 'twistd -n rserpool-enrp "
+    "--config DIR/registrar.toml'.",
+)
+
+
+def makeService(parsed: Any) -> "RegistrarService":  # noqa: N802 - Twisted's name
+    """Make the service that `parsed` options ask for."""
+    from twisted.internet import reactor
+
+    config, security = parsed.configuration
+    return RegistrarService(config, security, reactor)
+
+
+class RegistrarService(Service):
+    """One registrar: listeners, sessions, driver and core, and what watches over them."""
+
+    _log = Logger(namespace="rserpool.service")
+
+    def __init__(self, config: Config, security: Material, reactor: Any) -> None:
+        self.config = config
+        self.security = security
+        self._reactor = reactor
+        self._seconds = time.monotonic
+        self.allowance = Allowance(config.connection_limits, self._seconds)
+        self.audit = AuditLog(self._seconds)
+        table = config.registrar
+        self.gate = Gate(
+            security.authorizer,
+            Budgets(config.rates),
+            required=config.required,
+            plain_resolution=table.plain_resolution,
+        )
+        core = Registrar(
+            config.server_id,
+            config.settings,
+            Handlespace(config.handlespace_limits, random.SystemRandom()),
+            self.gate,
+            random.Random(),
+        )
+        self.driver = Driver(core, reactor, self._seconds, self._audit)
+        self.sessions = Sessions(Protocol.ASAP, self.driver, security.authentications)
+        creator = security.creator() if table.asap_tls else None
+        self.listeners = [
+            *((text, self._listener(None)) for text in table.asap),
+            *((text, self._listener(creator)) for text in table.asap_tls),
+        ]
+        self.status = Status(self) if table.status else None
+        self._check: Any = None
+
+    def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
+        """Listen, before privileges are dropped; a port that is taken ends the start."""
+        started: list[Deferred[Any]] = [
+            listener.listen(endpoints.server(self._reactor, text)).addErrback(
+                self._cannot_listen, text
+            )
+            for text, listener in self.listeners
+        ]
+        if self.status is not None:
+            started.append(
+                self.status.listen(self._reactor).addErrback(
+                    self._cannot_listen, self.status.where
+                )
+            )
+        failures: list[str] = []
+
+        def failed(failure: Failure) -> None:
+            first: Any = failure.value
+            failures.append(first.subFailure.getErrorMessage())
+
+        gatherResults(started, consumeErrors=True).addErrback(failed)
+        if failures:
+            self._log.critical("{why}", why=failures[0])
+            sys.exit(f"twistd rserpool-enrp: {failures[0]}")
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Say what is running, and take SIGHUP."""
+        super().startService()  # type: ignore[no-untyped-call]
+        server_id = self.driver.registrar.server_id
+        self._log.info("registrar {id:#010x} serves", id=server_id)
+        if self.config.required:
+            self._log.info("security is required: all registrations are authenticated")
+        else:
+            self._log.warn(
+                "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
+                "remove them, and read and change what users are told"
+            )
+        for text, listener in self.listeners:
+            kind = "TLS" if listener.creator is not None else "plain"
+            if kind == "plain" and self.config.required:
+                kind = "plain: refuses"
+            self._log.info("ASAP on {where} ({kind})", where=listener.where or text, kind=kind)
+        if self.status is not None:
+            self._log.info("status on {where}", where=self.status.where)
+        for warning in self.security.warnings:
+            self._log.warn("{warning}", warning=warning)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
+        self._check = self._reactor.callLater(CREDENTIALS_CHECK, self._check_credentials)
+
+    def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
+        """Stop listening, and close what is open."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._check is not None and self._check.active():
+            self._check.cancel()
+        self.driver.stop()
+        stopping: list[Deferred[Any]] = [listener.stop() for _, listener in self.listeners]
+        if self.status is not None:
+            stopping.append(self.status.stop())
+        return DeferredList(stopping, consumeErrors=True)
+
+    def reload(self) -> None:
+        """
+        Read keys, certificates, authorities and rules again (SIGHUP).
+
+        What doesn't load stays as it was.  A session whose credential is gone is closed.
+        """
+        faults = self.security.reload()
+        for fault in faults:
+            self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
+        for _, listener in self.listeners:
+            if listener.creator is not None:
+                listener.creator = self.security.creator()
+        closed = self.sessions.close_unheld()
+        self._log.info("reloaded; {count} sessions closed", count=closed)
+
+    def _check_credentials(self) -> None:
+        self.sessions.close_unheld()
+        self._check = self._reactor.callLater(CREDENTIALS_CHECK, self._check_credentials)
+
+    def _listener(self, creator: ServerCreator | None) -> Listener:
+        return Listener(
+            self.sessions,
+            self.allowance,
+            self.config.patience,
+            clock=self._reactor,
+            creator=creator,
+            failed=self._handshake_failed,
+        )
+
+    def _handshake_failed(
+        self, address: str, reason: Reason, identity: str | None, words: str
+    ) -> None:
+        shown = "" if identity is None else f"identity {identity!r}: "
+        self._log.info(
+            "{address}: TLS handshake failed: {shown}{reason} ({words})",
+            address=address, shown=shown, reason=reason.value, words=words,
+        )  # fmt: skip
+        self.audit.handshake(address, reason.value, identity)
+
+    def _audit(self, effect: Audit) -> None:
+        self.audit.write(
+            effect.what, effect.subject, effect.pool, effect.identifier, effect.outcome
+        )
+
+    def _cannot_listen(self, failure: Failure, text: str) -> None:
+        failure.trap(CannotListenError, OSError, ValueError)
+        error = getattr(failure.value, "socketError", failure.value)
+        words = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"can't listen on {text}: {words}")

@@ -1,0 +1,115 @@
+"""What the configuration names of keys, certificates and rules: read, and read again."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from rserpool.security.interfaces import IAuthentication, IAuthorizer
+from rserpool.security.plugin import make_authentication, make_authorizer
+from rserpool.security.proven import AllowProven
+from rserpool.security.psk.tls import ServerCreator
+from rserpool.service.config import Config
+from rserpool.service.settings import ConfigError
+
+
+class Material:
+    """
+    Keys, authorities, the registrar's certificate, and who may do what.
+
+    :raise ConfigError: all that is wrong with it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.authentications: list[IAuthentication] = []
+        self.authorizer: IAuthorizer | None = None
+        faults: list[str] = []
+        for text in config.registrar.auth:
+            self._try(faults, partial(self._authentication, text))
+        self._try(faults, self._authorize)
+        self._certificate: tuple[bytes, bytes] | None = None
+        self._try(faults, self._read_certificate)
+        if not faults and config.registrar.asap_tls:
+            self._try(faults, self.creator)
+        if faults:
+            raise ConfigError(faults)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What ought to be better."""
+        return [w for a in self.authentications for w in getattr(a, "warnings", ())]
+
+    def creator(self) -> ServerCreator:
+        """Make the TLS of new connections from what was read last."""
+        table = self._config.registrar
+        keyed = any(a.keys is not None for a in self.authentications)
+        authorities = [a.authorities for a in self.authentications if a.authorities]
+        certificate, key = self._certificate or (None, None)
+        return ServerCreator(
+            self._lookup if keyed else None,
+            certificate=certificate,
+            private_key=key,
+            authorities=b"\n".join(authorities) or None,
+            minimum=table.tls_minimum,
+            legacy_suites=table.legacy_suites,
+        )
+
+    def reload(self) -> list[str]:
+        """Read everything again; what doesn't load stays as it was, and is returned."""
+        faults: list[str] = []
+        for authentication in self.authentications:
+            self._try(faults, authentication.reload)
+        again = getattr(self.authorizer, "reload", None)
+        if again is not None:
+            self._try(faults, again)
+        self._try(faults, self._read_certificate)
+        return faults
+
+    def _authentication(self, text: str) -> None:
+        self.authentications.append(make_authentication(text))
+
+    def _authorize(self) -> None:
+        table = self._config.registrar
+        if table.rules:
+            self.authorizer = make_authorizer(f"rules:{table.rules}")
+        elif table.authorizer:
+            self.authorizer = make_authorizer(table.authorizer)
+        elif self._config.required:
+            self.authorizer = AllowProven()
+
+    def _read_certificate(self) -> None:
+        table = self._config.registrar
+        if table.certificate and table.private_key:
+            read = Path(table.certificate).read_bytes(), Path(table.private_key).read_bytes()
+            try:
+                ServerCreator(certificate=read[0], private_key=read[1])
+            except Exception as error:
+                raise ValueError(
+                    f"{table.certificate} and {table.private_key} aren't a certificate and "
+                    f"its private key: {_words(error)}"
+                ) from None
+            self._certificate = read
+
+    def _lookup(self, identity: str) -> bytes | None:
+        for authentication in self.authentications:
+            if authentication.keys is not None:
+                key = authentication.keys.lookup(identity)
+                if key is not None:
+                    secret: bytes = key.secret
+                    return secret
+        return None
+
+    def _try(self, faults: list[str], do: Callable[[], object]) -> None:
+        try:
+            do()
+        except OSError as error:
+            faults.append(f"{error.filename}: can't be read: {error.strerror}")
+        except ValueError as error:
+            faults += str(error).splitlines()
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without what OpenSSL wraps around it."""
+    if error.args and isinstance(error.args[0], list):
+        return "; ".join(str(entry[-1]) for entry in error.args[0])
+    return str(error)

@@ -1,0 +1,155 @@
+"""
+Sessions: who is at the other end of a connection, settled before the core hears of it.
+
+"No state before authentication" (RFC 5355 section 2.1): what TLS proved goes to the checkers
+of the listener; only their answer makes a channel.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import Protocol as Shape
+
+from twisted.cred.credentials import ICredentials
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rserpool.registrar.events import Channel, Protocol
+from rserpool.security.credentials import Evidence, ProvenCertificate, ProvenKey
+from rserpool.security.decisions import Proof, Subject
+from rserpool.security.interfaces import IAuthentication
+from rserpool.transport.connection import Connection
+
+
+class Core(Shape):
+    """Who is told of channels: the driver."""
+
+    def opened(self, channel: Channel, connection: Connection) -> None:
+        """A peer whose identity is settled has connected."""
+
+    def arrived(self, channel: Channel, messages: list[bytes]) -> None:
+        """Whole messages have come."""
+
+    def lost(self, channel: Channel) -> None:
+        """It is gone."""
+
+
+class Sessions:
+    """The sessions of one protocol, on whatever listeners."""
+
+    _log = Logger(namespace="rserpool.service")
+
+    def __init__(
+        self, protocol: Protocol, core: Core, authentications: Sequence[IAuthentication]
+    ) -> None:
+        self._protocol = protocol
+        self._core = core
+        self._authentications = authentications
+        self._channels: dict[Connection, Channel] = {}
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    @property
+    def channels(self) -> Iterable[Channel]:
+        """Every channel there is now."""
+        return self._channels.values()
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is up: settle who it is."""
+        asked = maybeDeferred(self._subject, connection)
+        if not asked.called:
+            connection.hold()
+        asked.addCallbacks(
+            self._settled,
+            self._refused,
+            callbackArgs=(connection,),
+            errbackArgs=(connection,),
+        )
+
+    def arrived(self, connection: Connection, messages: list[bytes]) -> None:
+        """Messages of somebody who is known."""
+        self._core.arrived(self._channels[connection], messages)
+
+    def lost(self, connection: Connection, reason: Failure) -> None:
+        """A connection is gone."""
+        channel = self._channels.pop(connection, None)
+        if channel is not None:
+            self._core.lost(channel)
+
+    def close_unheld(self) -> int:
+        """Close the sessions whose credential is gone; how many there were."""
+        gone = [
+            connection
+            for connection, channel in self._channels.items()
+            if channel.subject.proven and not self._holds(channel.subject)
+        ]
+        for connection in gone:
+            connection.close("its credential isn't in force any more")
+        return len(gone)
+
+    def _holds(self, subject: Subject) -> bool:
+        wanted = "keys" if subject.proof is Proof.PSK else "authorities"
+        return any(
+            authentication.holds(subject)
+            for authentication in self._authentications
+            if getattr(authentication, wanted) is not None
+        )
+
+    def _subject(self, connection: Connection) -> "Subject | Deferred[Subject]":
+        evidence, address = connection.evidence, connection.address
+        if evidence is None:
+            return Subject("plain", Proof.PLAIN, address)
+        if evidence.proof is Proof.ANONYMOUS:
+            return Subject("anonymous", Proof.ANONYMOUS, address)
+        return self._checked(evidence, address)
+
+    def _checked(self, evidence: Evidence, address: str) -> "Deferred[Subject]":
+        """Ask the checkers in their order; the first that knows the peer decides."""
+        credentials: ICredentials
+        if evidence.proof is Proof.PSK:
+            credentials = ProvenKey(evidence.identity, address)
+        else:
+            assert evidence.certificate is not None
+            credentials = ProvenCertificate(evidence.certificate, address)
+        checkers = [
+            authentication.checker
+            for authentication in self._authentications
+            if any(
+                i.providedBy(credentials) for i in authentication.checker.credentialInterfaces
+            )
+        ]
+
+        def ask(failure: Failure | None = None) -> "Deferred[Subject]":
+            if not checkers:
+                return maybeDeferred(_none, failure)
+            asked: Deferred[Subject] = maybeDeferred(
+                checkers.pop(0).requestAvatarId, credentials
+            )
+            return asked.addErrback(ask)
+
+        return ask()
+
+    def _settled(self, subject: object, connection: Connection) -> None:
+        if not isinstance(subject, Subject):
+            connection.abort("its checker's answer is no subject")
+            return
+        if connection.ended:
+            return
+        addresses = frozenset({ip_address(connection.address)})
+        channel = Channel(self._protocol, subject, addresses, connection.port)
+        self._channels[connection] = channel
+        self._core.opened(channel, connection)
+        connection.release()
+
+    def _refused(self, failure: Failure, connection: Connection) -> None:
+        self._log.info(
+            "{peer}: not let in: {why}", peer=connection, why=failure.getErrorMessage()
+        )
+        connection.abort("not authenticated")
+
+
+def _none(failure: Failure | None) -> Subject:
+    if failure is not None:
+        failure.raiseException()
+    raise ValueError("nothing is configured that could authenticate it")

@@ -1,0 +1,197 @@
+"""
+The status page: HTML for people, ``/status.json`` for programs, ``/metrics`` for Prometheus.
+
+Read-only, over HTTP, on loopback unless its endpoint says otherwise: it tells which pools
+there are.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.web.resource import NoResource, Resource
+from twisted.web.server import Request, Site
+
+from rserpool.security.audit import described
+from rserpool.transport import endpoints
+
+if TYPE_CHECKING:
+    from rserpool.service.maker import RegistrarService
+
+#: Pools listed: a page of all 10,000 would stop the registrar while it is made.
+MAXIMUM_POOLS = 500
+
+
+class Status:
+    """What the registrar tells about itself."""
+
+    def __init__(self, service: "RegistrarService") -> None:
+        self._service = service
+        self._since = time.time()
+        self._port: IListeningPort | None = None
+        text = service.config.registrar.status or ""
+        self.where = text if "interface=" in text else f"{text}:interface=127.0.0.1"
+
+    def listen(self, reactor: Any) -> "Deferred[None]":
+        """Start."""
+        root = Resource()
+        root.putChild(b"", _Page(self.page, "text/html; charset=utf-8"))
+        root.putChild(b"status.json", _Page(self.json, "application/json"))
+        root.putChild(b"metrics", _Page(self.metrics, "text/plain; version=0.0.4"))
+        site = Site(root, timeout=30)
+        site.noisy = False
+        site.displayTracebacks = False
+        endpoint = endpoints.server(reactor, self.where)
+        return endpoint.listen(site).addCallback(self._listening)
+
+    def stop(self) -> "Deferred[Any]":
+        """Listen no more."""
+        port = self._port
+        return maybeDeferred(port.stopListening) if port else maybeDeferred(lambda: None)
+
+    def values(self) -> dict[str, Any]:
+        """Everything that is told, as JSON has it."""
+        service = self._service
+        registrar = service.driver.registrar
+        pools = registrar.handlespace.pools
+        return {
+            "version": _version(),
+            "server-id": f"{registrar.server_id:#010x}",
+            "security": service.config.registrar.security,
+            "uptime": round(time.time() - self._since, 1),
+            "checksum": f"{registrar.handlespace.checksum(registrar.server_id):#06x}",
+            "listeners": [
+                {"endpoint": text, "tls": listener.creator is not None,
+                 "connections": len(listener.connections)}
+                for text, listener in service.listeners
+            ],
+            "connections": {
+                "open": len(service.allowance),
+                "refused": service.allowance.refused,
+                "failed-handshakes": service.allowance.failed_handshakes,
+            },
+            "pools": len(pools),
+            "elements": len(registrar.handlespace),
+            "pool-list": [
+                {**described(pool.handle), "elements": len(pool.elements),
+                 "policy": type(pool.policy).__name__}
+                for _, pool in zip(range(MAXIMUM_POOLS), pools.values(), strict=False)
+            ],
+            "counters": attrs.asdict(registrar.counters),
+        }  # fmt: skip
+
+    def json(self) -> bytes:
+        """``/status.json``."""
+        return json.dumps(self.values(), indent=1).encode() + b"\n"
+
+    def metrics(self) -> bytes:
+        """``/metrics``."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Metrics(self.values()))
+        text: bytes = generate_latest(registry)
+        return text
+
+    def page(self) -> bytes:
+        """``/``."""
+        values = self.values()
+        rows = "".join(
+            f"<tr><td>{escape(str(pool.get('pool', pool.get('pool-hex'))))}</td>"
+            f"<td>{escape(pool['policy'])}</td><td>{pool['elements']}</td></tr>"
+            for pool in values["pool-list"]
+        )
+        facts = "".join(
+            f"<tr><th>{escape(key)}</th><td>{escape(str(values[key]))}</td></tr>"
+            for key in ("version", "security", "uptime", "pools", "elements", "checksum")
+        )
+        counters = "".join(
+            f"<tr><th>{escape(key.replace('_', ' '))}</th><td>{value}</td></tr>"
+            for key, value in values["counters"].items()
+        )
+        return _HTML.format(
+            id=escape(values["server-id"]), facts=facts, pools=rows, counters=counters
+        ).encode()
+
+    def _listening(self, port: IListeningPort) -> None:
+        self._port = port
+
+
+_HTML = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Registrar {id}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto }}
+table {{ border-collapse: collapse; margin-bottom: 2rem }}
+th, td {{ text-align: left; padding: .2rem 1.5rem .2rem 0; border-bottom: 1px solid #8884 }}
+th {{ font-weight: 500 }}
+</style></head><body>
+<h1>Registrar {id}</h1>
+<table>{facts}</table>
+<h2>Pools</h2>
+<table><tr><th>handle</th><th>policy</th><th>elements</th></tr>{pools}</table>
+<h2>Since the start</h2>
+<table>{counters}</table>
+<p><a href="status.json">status.json</a> · <a href="metrics">metrics</a></p>
+</body></html>
+"""
+
+
+class _Page(Resource):
+    """One page, made anew for each request."""
+
+    isLeaf = True  # noqa: N815 - Twisted's name
+
+    def __init__(self, make: Any, content_type: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._make = make
+        self._type = content_type
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802 - Twisted's name
+        """Render it."""
+        if request.postpath:
+            return NoResource().render(request)  # type: ignore[no-any-return]
+        request.setHeader("content-type", self._type)
+        request.setHeader("cache-control", "no-store")
+        request.setHeader(
+            "content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"
+        )
+        made: bytes = self._make()
+        return made
+
+
+class _Metrics(Collector):
+    """The values as metrics."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self._values = values
+
+    def collect(self) -> Iterator[Metric]:
+        """Give one metric after the other."""
+        values = self._values
+        for name in ("pools", "elements"):
+            yield GaugeMetricFamily(f"rserpool_{name}", f"{name} now", value=values[name])
+        yield GaugeMetricFamily(
+            "rserpool_connections", "open connections", value=values["connections"]["open"]
+        )
+        for name in ("refused", "failed-handshakes"):
+            yield CounterMetricFamily(
+                f"rserpool_connections_{name.replace('-', '_')}",
+                f"connections: {name}",
+                value=values["connections"][name],
+            )
+        for name, value in values["counters"].items():
+            yield CounterMetricFamily(f"rserpool_{name}", name.replace("_", " "), value=value)
+
+
+def _version() -> str:
+    try:
+        return version("rserpool")
+    except PackageNotFoundError:
+        return "unknown"

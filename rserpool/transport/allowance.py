@@ -1,0 +1,88 @@
+"""Who may connect at all: connections in all and by address, and failed handshakes."""
+
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+
+import attrs
+
+from rserpool.security.budgets import Budget, Rate
+
+_FAILURES = Rate(2, 20)
+
+
+@attrs.frozen(kw_only=True)
+class ConnectionLimits:
+    """
+    Bounds of one registrar's listeners together; 0 switches one off.
+
+    Each stops an attacker who needs no key from taking what honest peers need: sockets,
+    memory (27 KiB for each TLS connection), and the time of handshakes (half a millisecond
+    each).
+    """
+
+    connections: int = 20_000
+    connections_per_address: int = 2_000
+    handshake_failures: Rate = _FAILURES
+
+
+class Allowance:
+    """Counts connections, and failed handshakes by address."""
+
+    def __init__(self, limits: ConnectionLimits, seconds: Callable[[], float]) -> None:
+        self._limits = limits
+        self._seconds = seconds
+        self._by_address: dict[str, int] = {}
+        self._total = 0
+        self._failures = Budget(limits.handshake_failures, "failed handshakes")
+        self.refused = 0
+        self.failed_handshakes = 0
+
+    def objection(self, address: str) -> str:
+        """Why one more connection from this address may not be; empty: it may."""
+        limits, key = self._limits, network(address)
+        if limits.connections and self._total >= limits.connections:
+            return "too many connections"
+        per = limits.connections_per_address
+        if per and self._by_address.get(key, 0) >= per:
+            return "too many connections from its address"
+        if self._failures.spent(key, self._seconds()):
+            return "too many failed handshakes from its address"
+        return ""
+
+    def opened(self, address: str) -> None:
+        """One more is open."""
+        key = network(address)
+        self._by_address[key] = self._by_address.get(key, 0) + 1
+        self._total += 1
+
+    def closed(self, address: str) -> None:
+        """One less is."""
+        key = network(address)
+        self._total -= 1
+        self._by_address[key] -= 1
+        if not self._by_address[key]:
+            del self._by_address[key]
+
+    def failed(self, address: str) -> None:
+        """A handshake has failed."""
+        self.failed_handshakes += 1
+        self._failures.spend(network(address), self._seconds())
+
+    def __len__(self) -> int:
+        return self._total
+
+
+def network(address: str) -> str:
+    """Under which an address counts: an IPv6 host has a /64 to choose addresses from."""
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Address(int(parsed) >> 64 << 64))
+    return address
+
+
+def plain_address(host: str) -> str:
+    """An address as text, without zone, and IPv4 as IPv4 even where it came as IPv6."""
+    parsed = ip_address(host.partition("%")[0])
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(parsed)

@@ -1,0 +1,198 @@
+"""
+One connection: bytes in, whole messages out, within bounds of time and memory.
+
+Note [Back-pressure]
+
+Answers are longer than requests, so a peer that asks and doesn't read could fill our
+memory.  When the transport has more to send than it likes, it says so (it treats us as its
+producer), and we stop reading from that peer until it has drained.  What was read already
+is served in chunks, each only when the one before it found room.  A peer that doesn't drain
+in time is cut off.
+"""
+
+from typing import Any
+from typing import Protocol as Shape
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from rserpool.security.credentials import Evidence
+from rserpool.transport.direct import tune
+from rserpool.wire.errors import BadLength
+from rserpool.wire.framing import Splitter
+
+#: Messages served in one go.  Each may be answered by 64 KiB: with more of them a single
+#: read of small requests could be answered by a quarter of a gigabyte.
+CHUNK = 64
+#: Octets that may wait for a peer that is told things without asking (keep-alives and
+#: updates), beyond which it is cut off.
+MAXIMUM_UNSENT = 4 * 1024 * 1024
+
+
+class Receiver(Shape):
+    """Who is told what happens on connections."""
+
+    def opened(self, connection: "Connection") -> None:
+        """The connection is up, TLS and all; nothing has been read from it yet."""
+
+    def arrived(self, connection: "Connection", messages: list[bytes]) -> None:
+        """Whole messages have come, each with its padding."""
+
+    def lost(self, connection: "Connection", reason: Failure) -> None:
+        """The connection is gone; `opened` may not have been called."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class Connection(Protocol):
+    """
+    One connection.
+
+    :ivar address, port: the peer's; an IPv4 address in IPv6 clothes is given as IPv4.
+    :ivar evidence: what TLS proved, once it has; None on a plain connection.
+    :ivar active: when something last came or went, by the clock of its listener.
+    :ivar stalled: since when the peer has not been reading, or None.
+    """
+
+    _log = Logger(namespace="rserpool.transport")
+    transport: Any  # TCP, or TLS over it: with what Twisted's interfaces don't promise
+
+    def __init__(self, receiver: Receiver, address: str, port: int, secure: bool) -> None:
+        self._receiver = receiver
+        self._splitter = Splitter()
+        self._waiting: list[bytes] = []
+        self._holding = False
+        self._full = False
+        self._ended = False
+        self.secure = secure
+        self.ready = False
+        self.address = address
+        self.port = port
+        self.evidence: Evidence | None = None
+        self.since = 0.0
+        self.active = 0.0
+        self.touched = True
+        self.stalled: float | None = None
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted calls it
+        """The transport is up; with TLS the handshake is still to come."""
+        tune(self.transport)
+        self.transport.registerProducer(self, True)
+        if not self.secure:
+            self._open()
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted calls it
+        """TLS has proven what it can."""
+        from rserpool.security.psk.tls import authentication
+
+        self.evidence = authentication(self.transport.getHandle())
+        self._open()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted calls it
+        """Cut into messages and serve them."""
+        self.touched = True
+        try:
+            messages = self._splitter.feed(data)
+        except BadLength as error:
+            self.abort(f"its messages can't be told apart any more: {error}")
+            return
+        if self._waiting or self._holding or self._full or len(messages) > CHUNK:
+            self._waiting += messages
+            self._serve()
+        elif messages and not self._ended:
+            self._receiver.arrived(self, messages)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008,N802
+        """It is over."""
+        self._ended = True
+        self._waiting.clear()
+        self._receiver.lost(self, reason)
+
+    def write(self, data: bytes) -> None:
+        """Send whole messages."""
+        if not self._ended:
+            self.touched = True
+            self.transport.write(data)
+            if self._full:
+                self._unread(len(data))
+
+    def hold(self) -> None:
+        """Serve nothing until `release`: who the peer is isn't settled yet."""
+        self._holding = True
+        self._pause()
+
+    def release(self) -> None:
+        """Serve what has come meanwhile."""
+        self._holding = False
+        self._serve()
+
+    def close(self, reason: str) -> None:
+        """End it when what was written has gone out."""
+        if not self._ended:
+            self._log.info("{peer}: closed: {reason}", peer=self, reason=reason)
+            self._ended = True
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def abort(self, reason: str) -> None:
+        """End it now."""
+        if not self._ended:
+            self._log.info("{peer}: cut off: {reason}", peer=self, reason=reason)
+            self._ended = True
+            self.transport.abortConnection()
+
+    def pauseProducing(self) -> None:  # noqa: N802 - the transport calls it
+        """The transport has enough to send: see Note [Back-pressure]."""
+        self._full = True
+        self._pushed = 0
+        self._pause()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - the transport calls it
+        """The transport has room again."""
+        self._full = False
+        self.stalled = None
+        self._serve()
+
+    def stopProducing(self) -> None:  # noqa: N802 - the transport calls it
+        """The transport is gone."""
+
+    def __str__(self) -> str:
+        return f"{self.address} port {self.port}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is closed or about to be."""
+        return self._ended
+
+    @property
+    def full(self) -> bool:
+        """Whether the peer isn't reading what it is sent."""
+        return self._full
+
+    _pushed = 0
+
+    def _open(self) -> None:
+        self.ready = True
+        self.touched = True
+        self._receiver.opened(self)
+
+    def _serve(self) -> None:
+        while self._waiting and not (self._holding or self._full or self._ended):
+            messages, self._waiting = self._waiting[:CHUNK], self._waiting[CHUNK:]
+            self._receiver.arrived(self, messages)
+        if not (self._waiting or self._holding or self._full or self._ended):
+            self.transport.resumeProducing()
+        elif not self._ended:
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._ended:
+            self.transport.pauseProducing()
+
+    def _unread(self, octets: int) -> None:
+        self._pushed += octets
+        if self._pushed > MAXIMUM_UNSENT:
+            self.abort(f"it left {self._pushed} octets unread")
