@@ -2,23 +2,25 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from weakref import WeakKeyDictionary
 
-from cryptography import x509
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
 from zope.interface import implementer
 
-from rserpool.security.certificate.name import principal, valid_until
+from rserpool.security.certificate import authorities
+from rserpool.security.certificate.name import principal, valid_from, valid_until, when
 from rserpool.security.credentials import IProvenCertificate
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
 
 
-@implementer(ICredentialsChecker, IAuthentication)
+@implementer(IAuthentication, ICredentialsChecker)
 class Certificates:
     """
     Client certificates of the authorities in a PEM file.
+
+    The principal is ``dns:NAME`` or ``uri:URI``, from the subject alternative names.
 
     :param clock: the time in seconds since the epoch.
     """
@@ -28,61 +30,70 @@ class Certificates:
 
     def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
         self.path = path
+        self.warnings: tuple[str, ...] = ()
         self._clock = clock
-        self.authorities = b""
-        self.warnings: tuple[str, ...] = self.reload()
+        self._trusted = authorities.read(path)
+        # On which authorities each subject rests: when one is taken out of the file, the
+        # sessions that rest on it end.
+        self._resting: WeakKeyDictionary[Subject, frozenset[bytes]] = WeakKeyDictionary()
+        self.warnings = self._trusted.warnings(clock())
 
     @property
     def checker(self) -> "Certificates":
-        """Itself: the checker that makes a subject of a proven certificate."""
+        """Itself."""
         return self
 
-    # twisted.cred\'s types know of user names only; an avatar id may be anything.
+    @property
+    def authorities(self) -> bytes:
+        """The PEM of the authorities in force."""
+        return self._trusted.pem
+
+    # twisted.cred's types know of user names only; an avatar id may be anything.
     def requestAvatarId(  # type: ignore[override]  # noqa: N802
         self, credentials: IProvenCertificate
     ) -> Subject:
         """
-        Make a subject of a certificate that the handshake has proven.
+        Make a subject of a certificate that the handshake has verified.
 
-        :raise UnauthorizedLogin: it names nobody, or isn't valid any more.
+        :raise UnauthorizedLogin: it names nobody, or this isn't its time.
         """
         certificate = credentials.certificate
         name = principal(certificate)
         if name is None:
-            raise UnauthorizedLogin("the certificate has neither a DNS name nor a URI")
-        until = valid_until(certificate)
-        if until <= self._clock():
-            raise UnauthorizedLogin(f"the certificate of {name} has expired")
-        return Subject(
+            raise UnauthorizedLogin(
+                "the certificate names nobody: no DNS name and no URI as alternative name"
+            )
+        begin, end = valid_from(certificate), valid_until(certificate)
+        if not begin <= self._clock() < end:
+            raise UnauthorizedLogin(
+                f"the certificate of {name} is valid from {when(begin)} to {when(end)} only"
+            )
+        subject = Subject(
             name=name,
             proof=Proof.CERTIFICATE,
             address=credentials.address,
-            # The issuer tells whether the authority is still among ours after a reload.
-            identity=certificate.issuer.rfc4514_string(),
-            valid_until=until,
+            identity=f"serial {certificate.serial_number:x}",
+            valid_until=end,
         )
+        self._resting[subject] = self._trusted.issuers_of(certificate)
+        return subject
 
     def reload(self) -> tuple[str, ...]:
         """
-        Read the file again.
+        Read the file again and return its warnings.
 
         :raise ValueError: (or OSError) it can't be used; the last good one stays.
         """
-        data = Path(self.path).read_bytes()
-        try:
-            authorities = x509.load_pem_x509_certificates(data)
-        except ValueError:
-            raise ValueError(f"{self.path}: there is no certificate (PEM) in it") from None
-        self.authorities = data
-        self._issuers = {ca.subject.rfc4514_string() for ca in authorities}
-        now = self._clock()
-        return tuple(
-            f"{self.path}: the authority {ca.subject.rfc4514_string()!r} has expired"
-            for ca in authorities
-            if valid_until(ca) <= now
-        )
+        self._trusted = authorities.read(self.path)
+        self.warnings = self._trusted.warnings(self._clock())
+        return self.warnings
 
     def holds(self, subject: Subject) -> bool:
-        """Whether the authority of this subject is still ours and its time not over."""
-        valid = subject.valid_until is None or subject.valid_until > self._clock()
-        return valid and subject.identity in self._issuers
+        """Whether its certificate is valid still, and its authority still ours."""
+        resting = self._resting.get(subject)
+        return (
+            resting is not None
+            and resting <= self._trusted.fingerprints
+            and subject.valid_until is not None
+            and self._clock() < subject.valid_until
+        )

@@ -1,17 +1,24 @@
-"""Making certificates: an authority of one's own, registrars, clients."""
+"""Making certificates: an authority of one's own, registrars, clients (ECDSA P-256)."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 import attrs
+import idna
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from rserpool.security.atomic import replace
+from rserpool.security.certificate.shown import shown
+
 #: How long before now a certificate begins, for clocks that are behind.
 _EARLIER = timedelta(hours=1)
+#: What X.509 allows a common name (RFC 5280 appendix A.1); the names that count are others.
+_COMMON_NAME = 64
 
 
 @attrs.frozen
@@ -23,18 +30,13 @@ class Issued:
 
 
 def authority(name: str, days: int = 3650) -> Issued:
-    """Make an authority (a self-signed certificate that may sign others)."""
+    """Make an authority: a self-signed certificate that may sign others."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
-    usage = x509.KeyUsage(
-        digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
-        key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
     builder = (
-        _builder(subject, subject, key, days)
+        _builder(subject, subject, key, _end(days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(_usage(signs=True), critical=True)
     )
     return _issued(builder.sign(key, hashes.SHA256()), key)
 
@@ -43,23 +45,24 @@ def issue(
     issuer: Issued, names: Iterable[str], days: int = 825, client: bool = False
 ) -> Issued:
     """
-    Make a certificate.
+    Make a certificate, which never outlives its authority.
 
     :param names: DNS names, IP addresses and URIs; the first one is also the common name.
     :param client: for a client; else for a registrar.
+    :raise ValueError: a name is none, or the authority can't be read.
     """
-    names = list(names)
+    alternatives = [alternative(name) for name in names]
+    if not alternatives:
+        raise ValueError("a certificate needs a name: a DNS name, an IP address or a URI")
+    parent, parent_key = _signer(issuer)
     key = ec.generate_private_key(ec.SECP256R1())
-    parent = x509.load_pem_x509_certificate(issuer.certificate)
-    parent_key = serialization.load_pem_private_key(issuer.private_key, None)
-    assert isinstance(parent_key, ec.EllipticCurvePrivateKey)
     purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    end = min(_end(days), parent.not_valid_after_utc)
     builder = (
-        _builder(_name(names[0]), parent.subject, key, days)
-        .add_extension(
-            x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False
-        )
+        _builder(_name(str(alternatives[0].value)), parent.subject, key, end)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(parent_key.public_key()),
@@ -69,32 +72,86 @@ def issue(
     return _issued(builder.sign(parent_key, hashes.SHA256()), key)
 
 
-def _alternative(name: str) -> x509.GeneralName:
+def write(issued: Issued, certificate_path: str, private_key_path: str) -> None:
+    """Write both files, each at once: the key for its owner alone, the other for all."""
+    replace(private_key_path, issued.private_key, 0o600)
+    replace(certificate_path, issued.certificate, 0o644)
+
+
+def load(certificate_path: str, private_key_path: str) -> Issued:
+    """
+    Read both files.
+
+    :raise ValueError: they aren't what they should be, or don't belong together.
+    :raise OSError: one can't be read.
+    """
+    issued = Issued(
+        Path(certificate_path).read_bytes(),
+        Path(private_key_path).read_bytes(),
+    )
+    try:
+        shown(issued.certificate, issued.private_key)
+    except ValueError as fault:
+        raise ValueError(f"{certificate_path}, {private_key_path}: {fault}") from None
+    return issued
+
+
+def alternative(
+    name: str,
+) -> x509.IPAddress | x509.UniformResourceIdentifier | x509.DNSName:
+    """
+    Return a name as a subject alternative name: an address, a URI, or else a DNS name.
+
+    :raise ValueError: it is none of them.
+    """
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         pass
     if "://" in name or name.startswith("urn:"):
         return x509.UniformResourceIdentifier(name)
-    return x509.DNSName(name.encode("idna").decode())
+    try:
+        return x509.DNSName(idna.encode(name, uts46=True).decode("ascii"))
+    except idna.IDNAError as fault:
+        raise ValueError(
+            f"{name!r} is neither a host name nor an IP address nor a URI: {fault}"
+        ) from None
+
+
+def _signer(issuer: Issued) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    own = shown(issuer.certificate, issuer.private_key)
+    if not isinstance(own.private_key, ec.EllipticCurvePrivateKey):
+        raise ValueError("the authority's key isn't one of elliptic curves (ECDSA)")
+    return own.chain[0], own.private_key
+
+
+def _end(days: int) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:_COMMON_NAME])])
+
+
+def _usage(signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True, key_cert_sign=signs, crl_sign=signs, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False,
+        encipher_only=False, decipher_only=False,
+    )  # fmt: skip
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, end: datetime
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(min(datetime.now(UTC), end) - _EARLIER)
+        .not_valid_after(end)
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
         )

@@ -1,40 +1,67 @@
-"""The names in a certificate: its subject alternative names."""
+"""The names in a certificate, and its time, for the checker and for people."""
 
 from datetime import UTC, datetime
 
 from cryptography import x509
 
+#: Octets of a name that becomes a principal: what DNS allows, and room for a URI.  It goes
+#: into logs, rules and budgets, so a client may not make it long.
+MAXIMUM_NAME = 255
+
 
 def alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
-    """The SAN extension, if there is one."""
+    """Return the SAN extension, or None when there is none that can be read."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return None
 
 
-def names(certificate: x509.Certificate) -> list[str]:
-    """Every DNS name, IP address and URI, for people."""
+def hosts(certificate: x509.Certificate) -> list[str]:
+    """Return the DNS names and IP addresses that a server certificate is for."""
     found = alternatives(certificate)
     if found is None:
         return []
     return [
         *found.get_values_for_type(x509.DNSName),
-        *(str(ip) for ip in found.get_values_for_type(x509.IPAddress)),
-        *found.get_values_for_type(x509.UniformResourceIdentifier),
+        *(str(address) for address in found.get_values_for_type(x509.IPAddress)),
     ]
 
 
+def names(certificate: x509.Certificate) -> list[str]:
+    """Return every DNS name, IP address and URI, for people."""
+    found = alternatives(certificate)
+    uris = [] if found is None else found.get_values_for_type(x509.UniformResourceIdentifier)
+    return [*hosts(certificate), *uris]
+
+
 def principal(certificate: x509.Certificate) -> str | None:
-    """The principal that a client certificate proves: its first DNS name, or else URI."""
+    """
+    Return the principal that a client certificate proves: its first DNS name, or first URI.
+
+    None: it names nobody.  A common name is no name (RFC 9525 section 2), and neither is a
+    wildcard, which would be many.
+    """
     found = alternatives(certificate)
     if found is None:
         return None
-    dns = found.get_values_for_type(x509.DNSName)
-    if dns:
-        return f"dns:{dns[0]}"
-    uris = found.get_values_for_type(x509.UniformResourceIdentifier)
-    return f"uri:{uris[0]}" if uris else None
+    for kind, values in (
+        ("dns", [name.lower() for name in found.get_values_for_type(x509.DNSName)]),
+        ("uri", found.get_values_for_type(x509.UniformResourceIdentifier)),
+    ):
+        if values:
+            return f"{kind}:{values[0]}" if _usable(values[0]) else None
+    return None
+
+
+def _usable(name: str) -> bool:
+    printable = name.isascii() and name.isprintable() and " " not in name
+    return printable and 0 < len(name) <= MAXIMUM_NAME and "*" not in name
+
+
+def valid_from(certificate: x509.Certificate) -> float:
+    """When it begins, in seconds since the epoch."""
+    return certificate.not_valid_before_utc.timestamp()
 
 
 def valid_until(certificate: x509.Certificate) -> float:
@@ -43,5 +70,5 @@ def valid_until(certificate: x509.Certificate) -> float:
 
 
 def when(seconds: float) -> str:
-    """A time for people."""
+    """Return a time for people."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

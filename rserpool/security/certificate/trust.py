@@ -2,29 +2,159 @@
 The client's side of certificates: whom a pool user believes to be a registrar.
 
 "PUs MUST authenticate ENRP servers using certificates" (RFC 5352 section 9.2), by the name
-they wanted to reach: a DNS name, converted to ASCII, or an IP address.
+they wanted to reach (RFC 9525): a DNS name, internationalized ones converted to ASCII, or an
+IP address.
 """
 
-from pathlib import Path
+import ipaddress
+from typing import Any
 
+import attrs
+import idna
 from cryptography import x509
 from OpenSSL import SSL
-from service_identity import VerificationError
-from twisted.internet._sslverify import IOpenSSLTrustRoot
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import (
-    Certificate,
-    PrivateCertificate,
-    TLSVersion,
-    optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
+from OpenSSL.crypto import X509
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import (
+    verify_certificate_hostname,
+    verify_certificate_ip_address,
 )
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from zope.interface import implementer
 
+from rserpool.security.certificate import authorities
 from rserpool.security.certificate.make import Issued
-from rserpool.security.certificate.name import names
+from rserpool.security.certificate.refusal import (
+    CertificateRefused,
+    chain_refused,
+    explain,
+    name_refused,
+)
+from rserpool.security.certificate.shown import shown
 
-_VERSIONS = {"1.2": TLSVersion.TLSv1_2, "1.3": TLSVersion.TLSv1_3}
+__all__ = ["CertificateRefused", "explain", "verifying_client"]
+
+_VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+_SUITES_12 = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
+
+
+@attrs.frozen
+class Host:
+    """What the certificate must be for."""
+
+    name: str  # as it was asked for
+    ascii: str  # an A-label, or an address
+    address: bool
+
+    def check(self, certificate: x509.Certificate) -> None:
+        """
+        Compare, by service_identity.
+
+        :raise VerificationError: it is for somebody else.
+        :raise CertificateError: its names can't be read.
+        """
+        if self.address:
+            verify_certificate_ip_address(certificate, self.ascii)
+        else:
+            verify_certificate_hostname(certificate, self.ascii)
+
+
+def host(name: str) -> Host:
+    """
+    Read a host name or an IP address as people write it.
+
+    :raise ValueError: it is neither.
+    """
+    bare = name.strip().removeprefix("[").removesuffix("]")
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return Host(name, _ascii(bare.rstrip(".")), address=False)
+    return Host(name, str(address), address=True)
+
+
+def _ascii(name: str) -> str:
+    if name.isascii():
+        if not name or " " in name or not name.isprintable():
+            raise ValueError(f"{name!r} isn't a host name")
+        return name.lower()
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise ValueError(f"{name!r} isn't a host name: {error}") from None
+
+
+class VerifyingConnection(SSL.Connection):
+    """
+    A client's connection that checks the server's certificate.
+
+    :ivar refused: why it doesn't believe it, once it has looked.
+    """
+
+    def __init__(self, context: SSL.Context, wanted: Host, trusted: str) -> None:
+        super().__init__(context, None)
+        self.wanted = wanted
+        self.trusted = trusted
+        self.refused = ""
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake."""
+        try:
+            super().do_handshake()
+        except SSL.Error as error:
+            raise self._known(error) from None
+
+    def send(self, buf: Any, flags: int = 0) -> int:
+        """Send; a first write can be what drives the handshake."""
+        try:
+            return super().send(buf, flags)
+        except SSL.Error as error:
+            raise self._known(error) from None
+
+    def _known(self, error: SSL.Error) -> SSL.Error:
+        # WantReadError and its like are SSL.Error, too, and mean no harm.
+        if type(error) is SSL.Error and self.refused:
+            return CertificateRefused(error.args[0] if error.args else [], self.refused)
+        return error
+
+
+def _verify(connection: SSL.Connection, shown: X509, error: int, depth: int, ok: int) -> bool:
+    """OpenSSL asks about each certificate of the chain, from the root down."""
+    if not isinstance(connection, VerifyingConnection):
+        return False
+    try:
+        certificate = shown.to_cryptography()
+        if not ok:
+            connection.refused = connection.refused or chain_refused(
+                error, certificate, depth, connection.trusted
+            )
+        elif depth == 0:
+            connection.wanted.check(certificate)
+    except VerificationError:
+        connection.refused = name_refused(certificate, connection.wanted.name)
+        return False
+    except (CertificateError, ValueError) as fault:
+        connection.refused = f"the certificate can't be read: {fault}"
+        return False
+    return bool(ok)
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class VerifyingClient:
+    """Makes the client's side of connections to one host; made by `verifying_client`."""
+
+    def __init__(self, context: SSL.Context, wanted: Host, trusted: str) -> None:
+        self._context = context
+        self._wanted = wanted
+        self._trusted = trusted
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:  # noqa: N802,N803
+        """Make one connection."""
+        connection = VerifyingConnection(self._context, self._wanted, self._trusted)
+        if not self._wanted.address:
+            # RFC 6066 section 3: addresses are not permitted there
+            connection.set_tlsext_host_name(self._wanted.ascii.encode("ascii"))
+        return connection
 
 
 def verifying_client(
@@ -33,59 +163,38 @@ def verifying_client(
     *,
     client: Issued | None = None,
     minimum: str = "1.3",
-) -> IOpenSSLClientConnectionCreator:
+) -> VerifyingClient:
     """
-    Make the client side of connections that check the registrar's certificate.
+    Make what makes the client's side of connections that check the server's certificate.
 
     :param hostname: the name or address that the certificate must be for.
     :param ca_file: PEM of the authorities to trust; None: those of this machine.
     :param client: a certificate of one's own to show.
-    :raise ValueError: (or OSError) the file can't be used.
+    :param minimum: the oldest version of TLS, "1.3" or "1.2".
+    :raise ValueError: (or OSError) the name or a file can't be used.
     """
-    return optionsForClientTLS(
-        hostname,
-        trustRoot=platformTrust() if ca_file is None else _roots(ca_file),
-        clientCertificate=None if client is None else _own(client),
-        extraCertificateOptions={"raiseMinimumTo": _VERSIONS[minimum]},
-    )
+    wanted = host(hostname)
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    if minimum not in _VERSIONS:
+        raise ValueError(f"minimum version of TLS: 1.3 or 1.2, not {minimum!r}")
+    context.set_min_proto_version(_VERSIONS[minimum])
+    context.set_cipher_list(_SUITES_12)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
+    if ca_file is None:
+        context.set_default_verify_paths()
+    else:
+        _believe(context, ca_file)
+    if client is not None:
+        shown(client.certificate, client.private_key).into(context)
+    trusted = "the authorities this machine trusts" if ca_file is None else ca_file
+    return VerifyingClient(context, wanted, trusted)
 
 
-def _roots(path: str) -> IOpenSSLTrustRoot:
-    try:
-        authorities = x509.load_pem_x509_certificates(Path(path).read_bytes())
-    except ValueError:
-        raise ValueError(f"{path}: there is no certificate (PEM) in it") from None
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    roots: IOpenSSLTrustRoot = trustRootFromCertificates(
-        [Certificate.loadPEM(ca.public_bytes(Encoding.PEM)) for ca in authorities]
-    )
-    return roots
-
-
-def _own(client: Issued) -> PrivateCertificate:
-    own: PrivateCertificate = PrivateCertificate.loadPEM(
-        client.certificate + b"\n" + client.private_key
-    )
-    return own
-
-
-def explain(error: BaseException, wanted: str, shown: x509.Certificate | None) -> str:
-    """
-    Say why a registrar's certificate was refused, for people.
-
-    :param wanted: the name that it should have been for.
-    :param shown: the certificate, if one came that far.
-    """
-    if isinstance(error, VerificationError):
-        found = ", ".join(names(shown)) if shown is not None else ""
-        return f"the certificate is for {found or 'another name'}, not {wanted}"
-    text = str(error)
-    if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list):
-        text = "; ".join(str(entry[-1]) for entry in error.args[0])
-    if "verify failed" in text:
-        return (
-            "the certificate isn't valid here: it has expired, or its authority isn't "
-            "among those that are trusted (--ca)"
-        )
-    return text
+def _believe(context: SSL.Context, ca_file: str) -> None:
+    store = context.get_cert_store()
+    assert store is not None
+    for each in authorities.read(ca_file).certificates:
+        store.add_cert(X509.from_cryptography(each))

@@ -1,7 +1,8 @@
-"""``--auth psk:FILE``: a key file, and who its keys let in."""
+"""``--auth psk:FILE``: whoever holds the key of an identity is its principal."""
 
 import time
 from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
@@ -9,17 +10,17 @@ from zope.interface import implementer
 
 from rserpool.security.credentials import IProvenKey
 from rserpool.security.decisions import Proof, Subject
-from rserpool.security.interfaces import IAuthentication, IKeyStore, Key
-from rserpool.security.psk.keyfile import KeyFile, read
+from rserpool.security.interfaces import IAuthentication
+from rserpool.security.psk.identity import fingerprint
+from rserpool.security.psk.keystore import KeyStore
 
 
-@implementer(IKeyStore, ICredentialsChecker, IAuthentication)
+@implementer(IAuthentication, ICredentialsChecker)
 class PreSharedKeys:
     """
-    The keys of a file that are in force now.
+    The keys of a file, and the subjects that have come in by them.
 
-    :param own: identities that are this registrar's own: nobody else may show them, or a
-        registrar could be made to talk to itself (RFC 9257 section 4.1).
+    :param own: see :class:`KeyStore`; may be set later, as ``keys.own``.
     :param clock: the time in seconds since the epoch.
     """
 
@@ -33,41 +34,37 @@ class PreSharedKeys:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
-        self._own = frozenset(own)
-        self._clock = clock
-        self._keys: dict[str, Key] = {}
-        self.warnings = tuple(self.reload())
-
-    @property
-    def keys(self) -> "PreSharedKeys":
-        """Itself: the store that the handshake asks."""
-        return self
+        self.keys = KeyStore(path, own, clock)
+        # By which secret each came in: replacing it under the same name ends the session.
+        self._secrets: WeakKeyDictionary[Subject, bytes] = WeakKeyDictionary()
 
     @property
     def checker(self) -> "PreSharedKeys":
-        """Itself: the checker that makes a subject of a proven key."""
+        """Itself."""
         return self
 
-    def lookup(self, identity: str) -> Key | None:
-        """The key in force now, or None."""
-        if identity in self._own:
-            return None
-        key = self._keys.get(identity)
-        return key if key is not None and _in_force(key, self._clock()) else None
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What ought to be better in the key file."""
+        return self.keys.warnings
 
-    # twisted.cred\'s types know of user names only; an avatar id may be anything.
+    # twisted.cred's types know of user names only; an avatar id may be anything.
     def requestAvatarId(  # type: ignore[override]  # noqa: N802
         self, credentials: IProvenKey
     ) -> Subject:
         """
         Make a subject of a key that the handshake has proven.
 
-        :raise UnauthorizedLogin: the key has gone since.
+        :raise UnauthorizedLogin: the key is not (or no more) one of ours.
         """
-        key = self.lookup(credentials.identity)
+        key = self.keys.lookup(credentials.identity)
         if key is None:
-            raise UnauthorizedLogin(f"the key of {credentials.identity!r} isn't in force")
-        return Subject(
+            raise UnauthorizedLogin(f"no key of {credentials.identity!r} is in force")
+        secret = fingerprint(key.secret)
+        # The handshake takes as long as the peer likes; the file may have changed meanwhile.
+        if credentials.fingerprint not in (None, secret):
+            raise UnauthorizedLogin(f"the key of {credentials.identity!r} has been replaced")
+        subject = Subject(
             name=key.principal,
             proof=Proof.PSK,
             address=credentials.address,
@@ -75,24 +72,29 @@ class PreSharedKeys:
             restrictions=key.restrictions,
             valid_until=key.not_after,
         )
+        self._secrets[subject] = secret
+        return subject
 
     def reload(self) -> tuple[str, ...]:
         """
-        Read the file again and return its warnings.
+        Read the key file again and return its warnings.
 
         :raise ValueError: (or OSError) it can't be used; the last good keys stay.
         """
-        file: KeyFile = read(self.path)
-        self._keys = {key.identity: key for key in file.keys}
-        return file.warnings
+        return self.keys.reload()
 
     def holds(self, subject: Subject) -> bool:
-        """Whether the key by which this subject came in would let it in as it is."""
-        key = self.lookup(subject.identity)
-        return key is not None and key.restrictions == subject.restrictions
+        """
+        Whether the key by which this subject came in would let it in again, unchanged.
 
-
-def _in_force(key: Key, now: float) -> bool:
-    return (key.not_before is None or key.not_before <= now) and (
-        key.not_after is None or now < key.not_after
-    )
+        Other restrictions, or another end, are another credential: the session ends, and
+        the peer comes back under the new ones.
+        """
+        key = self.keys.lookup(subject.identity)
+        return (
+            subject.proof is Proof.PSK
+            and key is not None
+            and self._secrets.get(subject) == fingerprint(key.secret)
+            and key.restrictions == subject.restrictions
+            and key.not_after == subject.valid_until
+        )

@@ -1,0 +1,119 @@
+"""
+How a handshake ended when it failed: what the log and the counters get, and the peer doesn't.
+
+OpenSSL's words differ by version ("sslv3 alert bad record mac", "ssl/tls alert bad record
+mac"), so they are looked at for a few fragments only.
+"""
+
+from enum import Enum
+
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+
+from rserpool.security.certificate.refusal import CertificateRefused, openssl_words
+from rserpool.security.psk.handshake import ClientHandshake, ServerHandshake
+
+
+class Reason(Enum):
+    """Why a handshake failed, as far as this side can tell."""
+
+    UNKNOWN_IDENTITY = "unknown identity"
+    WRONG_KEY = "wrong key"
+    LOOKUP_FAILED = "the key store failed"
+    UNTRUSTED = "untrusted certificate"
+    INCOMPATIBLE = "nothing in common"  # versions, suites, or a kind of proof
+    REFUSED = "the peer refused us"
+    LEFT = "the peer left"
+    OTHER = "other"
+
+
+#: What our own side says when a key doesn't fit: TLS 1.3, TLS 1.2, GnuTLS's sister cases.
+_KEY = ("binder", "bad record mac", "psk identity not found", "bad psk", "digest check failed")
+_NOTHING_IN_COMMON = (
+    "no shared cipher",
+    "no suitable signature algorithm",
+    "unsupported protocol",
+    "no suitable key share",
+    "no protocols available",
+    "no suitable groups",
+    "no certificate set",
+    "version too low",
+    "wrong version number",
+)
+_GONE = (ConnectionDone, ConnectionLost, ConnectionAborted)
+
+
+def handshake_failure(
+    connection: object, error: BaseException | None
+) -> tuple[Reason, str | None, str]:
+    """
+    Return why a handshake failed, the identity that was named, and a text for the log.
+
+    :param connection: ``transport.getHandle()``, valid in ``connectionLost``, too.
+    :param error: the value of the failure that `connectionLost` was given.
+    """
+    handshake = getattr(connection, "handshake", None)
+    words = openssl_words(error)
+    if isinstance(error, CertificateRefused):
+        return Reason.UNTRUSTED, None, error.sentence
+    if isinstance(handshake, ServerHandshake):
+        return _at_server(handshake, error, words)
+    if isinstance(handshake, ClientHandshake):
+        return _at_client(handshake, error, words)
+    return _elsewhere(error, words), None, words
+
+
+def _at_server(
+    handshake: ServerHandshake, error: BaseException | None, words: str
+) -> tuple[Reason, str | None, str]:
+    identity = handshake.identity
+    if handshake.refused:
+        return Reason.UNTRUSTED, None, f"the client's certificate: {handshake.refused}"
+    reason = _elsewhere(error, words)
+    if handshake.failed and reason is not Reason.LEFT:
+        return (
+            Reason.LOOKUP_FAILED,
+            identity,
+            f"looking up {identity!r} failed: {handshake.failed}",
+        )
+    if identity is not None and reason in (Reason.OTHER, Reason.INCOMPATIBLE):
+        if not handshake.known:
+            return Reason.UNKNOWN_IDENTITY, identity, f"no key of {identity!r} is in force"
+        if _says(words, _KEY):
+            return Reason.WRONG_KEY, identity, f"{identity!r} has another key than ours"
+    if reason is Reason.INCOMPATIBLE and handshake.foreign:
+        words = f"{words} (what it named can't be an identity of ours)"
+    return reason, identity, words
+
+
+def _at_client(
+    handshake: ClientHandshake, error: BaseException | None, words: str
+) -> tuple[Reason, str | None, str]:
+    identity = handshake.identity.decode("utf-8")
+    reason = _elsewhere(error, words)
+    if reason is Reason.UNTRUSTED:
+        words = "the server doesn't use the key, but shows a certificate; it may be another"
+    elif reason is Reason.REFUSED:
+        words = (
+            f"the server refused identity {identity!r}: it doesn't know it, or has another "
+            f"key for it ({words})"
+        )
+    elif _says(words, _KEY):
+        reason, words = Reason.WRONG_KEY, f"the server has another key for {identity!r}"
+    return reason, identity, words
+
+
+def _elsewhere(error: BaseException | None, words: str) -> Reason:
+    if isinstance(error, _GONE) or error is None:
+        return Reason.LEFT
+    if not isinstance(error, SSL.Error):
+        return Reason.OTHER
+    if "verify failed" in words:
+        return Reason.UNTRUSTED
+    if "alert" in words:
+        return Reason.REFUSED
+    return Reason.INCOMPATIBLE if _says(words, _NOTHING_IN_COMMON) else Reason.OTHER
+
+
+def _says(words: str, fragments: tuple[str, ...]) -> bool:
+    return any(fragment in words for fragment in fragments)
