@@ -1,0 +1,105 @@
+"""How a client and its registrars prove themselves to each other."""
+
+import time
+from pathlib import Path
+
+import attrs
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+
+from rserpool.security.certificate.make import Issued
+from rserpool.security.certificate.trust import verifying_client
+from rserpool.security.decisions import Proof
+from rserpool.security.interfaces import Key
+from rserpool.security.psk.keyfile import read
+from rserpool.security.psk.tls import PSKClientCreator
+
+
+@attrs.frozen
+class Plain:
+    """No TLS: for an insecure scope only."""
+
+    proof = Proof.PLAIN
+
+    def creator(self, host: str) -> IOpenSSLClientConnectionCreator | None:
+        """None: nothing to make."""
+        return None
+
+
+@attrs.frozen
+class PreSharedKey:
+    """Both sides hold the same key: for pool elements (RFC 5352 section 9.2)."""
+
+    identity: str
+    key: bytes = attrs.field(repr=False)
+    minimum: str = "1.3"
+    proof = Proof.PSK
+
+    @classmethod
+    def from_file(cls, path: str, identity: str | None, minimum: str = "1.3") -> "PreSharedKey":
+        """
+        Take a key from a key file: of this identity, in its newest generation in force.
+
+        :param identity: None: the file's only one.
+        :raise ValueError: (or OSError) there is none, with what to do.
+        """
+        keys = read(path).keys
+        now = time.time()
+        names = sorted({key.principal for key in keys})
+        if identity is None and len(names) != 1:
+            raise ValueError(
+                f"{path} has {len(names)} identities; say which: {', '.join(names)}"
+            )
+        name = names[0] if identity is None else identity
+        fitting = [key for key in keys if name in (key.identity, key.principal)]
+        if not fitting:
+            raise ValueError(f"{path} has no identity {name!r}; it has {', '.join(names)}")
+        good = [key for key in fitting if _in_force(key, now)]
+        if not good:
+            raise ValueError(f"{path}: no key of {name!r} is in force now")
+        newest = max(good, key=_generation)
+        return cls(newest.identity, newest.secret, minimum)
+
+    def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """Make the client side of TLS."""
+        return PSKClientCreator(self.identity, self.key, minimum=self.minimum)
+
+
+@attrs.frozen
+class Certified:
+    """
+    The registrar shows a certificate for the name by which it is called.
+
+    :ivar ca: file of the authorities to trust; None: this machine's.
+    :ivar name: the name it must be for, if not the host that is called.
+    """
+
+    ca: str | None = None
+    name: str | None = None
+    client: Issued | None = None
+    minimum: str = "1.3"
+    proof = Proof.CERTIFICATE
+
+    def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
+        """Make the client side of TLS."""
+        return verifying_client(
+            self.name or host, self.ca, client=self.client, minimum=self.minimum
+        )
+
+    @classmethod
+    def with_files(
+        cls, ca: str | None, name: str | None, certificate: str, private_key: str
+    ) -> "Certified":
+        """Show a certificate of one's own as well, from PEM files."""
+        client = Issued(Path(certificate).read_bytes(), Path(private_key).read_bytes())
+        return cls(ca, name, client)
+
+
+Security = Plain | PreSharedKey | Certified
+
+
+def _in_force(key: Key, now: float) -> bool:
+    return (key.not_before or 0) <= now < (key.not_after or now + 1)
+
+
+def _generation(key: Key) -> int:
+    return int(key.identity.rpartition("~")[2]) if key.identity != key.principal else 1
