@@ -168,8 +168,8 @@ def pe_identifier(value: str) -> int:
 
 
 def _pool(value: str) -> bytes:
-    if not value:
-        raise ValueError("pool= needs a pool handle")
+    if not value or not value.isprintable():
+        raise ValueError("pool= needs a pool handle of printable UTF-8")
     return value.encode("utf-8")
 
 

@@ -57,8 +57,9 @@ class ServerHandshake:
     def _looked_up(self, identity: str) -> bytes | None:
         try:
             return None if self.lookup is None else self.lookup(identity)
-        except Exception as error:
-            # Its type alone: its text might have a secret in it.
+        except BaseException as error:
+            # Whatever it is, C would only print it and go on without a key.  Its type
+            # alone is kept: its text might have a secret in it.
             self.failed = type(error).__name__
             return None
 
