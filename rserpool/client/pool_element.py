@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 
 from rserpool.client.element import Element, Membership
 from rserpool.client.events import Notice, What
@@ -114,14 +115,17 @@ class PoolElement:
             return succeed(None)
         return self.withdraw(timeout).addBoth(lambda _: self._hang_up())
 
-    def _hang_up(self) -> None:
+    def _hang_up(self) -> "Deferred[None]":
         self._running = False
         self._link.stop()
+        # One turn of the event loop, in which TLS says goodbye.
+        return deferLater(self._reactor, 0)
 
     def _left(self) -> None:
         leaving, self._leaving = self._leaving, None
         if leaving is not None:
-            leaving.callback(None)
+            # Not from within a message's arrival: whoever waits may stop the reactor.
+            self._reactor.callLater(0, leaving.callback, None)
 
     def _happened(self, notice: Notice) -> None:
         self._observer(notice)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import TimeoutError as TookTooLong
+from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.python.failure import Failure
 
 from rserpool.client.events import Notice, What
@@ -81,8 +81,7 @@ class PoolUser:
         def unanswered(failure: Failure) -> Resolution:
             failure.trap(TookTooLong)
             self._user.forget(handle)
-            words = "\n".join(self._troubles)
-            raise NoAnswer(words or f"no registrar answered within {timeout:g} seconds")
+            raise NoAnswer(self.troubles or f"no registrar answered within {timeout:g} seconds")
 
         return asked.addErrback(unanswered)
 
@@ -103,6 +102,11 @@ class PoolUser:
         """
         now = self._reactor.seconds()
         self._link.perform(self._user.report(handle, identifier, now))
+
+    @property
+    def troubles(self) -> str:
+        """What has gone wrong with which registrar, a line each."""
+        return "\n".join(self._troubles)
 
     def close(self) -> None:
         """Hang up."""

@@ -1,0 +1,75 @@
+"""``rserpool certificate issue|show``: certificates of one's own authority."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from rserpool.cli.outcome import DONE, Failure, tell
+from rserpool.security.certificate import make
+from rserpool.security.certificate.name import names, valid_from, valid_until, when
+
+
+def issue(args: argparse.Namespace) -> int:
+    """Issue a certificate by the authority that ``rserpool init`` has made."""
+    base = args.out or args.name[0].replace("/", "_").replace(":", "_").replace("*", "_")
+    certificate, key = f"{base}.pem", f"{base}.key"
+    for path in (certificate, key):
+        if os.path.exists(path):
+            raise Failure(f"{path} is there already; give another --out")
+    try:
+        authority = make.load(f"{args.dir}/ca.pem", f"{args.dir}/ca.key")
+        issued = make.issue(authority, args.name, days=args.days, client=args.client)
+        make.write(issued, certificate, key)
+    except OSError as error:
+        raise Failure(
+            f"{error.filename}: {error.strerror}; DIR is what 'rserpool init DIR' made"
+        ) from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    kind = "client" if args.client else "registrar"
+    tell(
+        {"certificate": certificate, "private-key": key, "names": args.name, "for": kind},
+        args.json,
+        f"{certificate}: a {kind}'s certificate for {', '.join(args.name)}",
+        f"{key}: its private key; keep it where nobody else reads it",
+    )
+    return DONE
+
+
+def show(args: argparse.Namespace) -> int:
+    """Show what is in a certificate file."""
+    try:
+        found = x509.load_pem_x509_certificates(Path(args.file).read_bytes())
+    except OSError as error:
+        raise Failure(f"{args.file}: can't be read: {error.strerror}") from None
+    except ValueError:
+        raise Failure(f"{args.file}: there is no certificate (PEM) in it") from None
+    values = [_described(certificate) for certificate in found]
+    lines = [line for value in values for line in _lines(value)]
+    tell({"file": args.file, "certificates": values}, args.json, *lines)
+    return DONE
+
+
+def _described(certificate: x509.Certificate) -> dict[str, Any]:
+    return {
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "names": names(certificate),
+        "valid-from": when(valid_from(certificate)),
+        "valid-until": when(valid_until(certificate)),
+        "fingerprint": certificate.fingerprint(SHA256()).hex(":"),
+    }
+
+
+def _lines(value: dict[str, Any]) -> list[str]:
+    return [
+        value["subject"],
+        f"  for      {', '.join(value['names']) or 'no name'}",
+        f"  by       {value['issuer']}",
+        f"  valid    {value['valid-from']} to {value['valid-until']}",
+        f"  SHA-256  {value['fingerprint']}",
+    ]

@@ -1,0 +1,163 @@
+"""The ``rserpool`` command."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from rserpool.cli import certificate, explain, init, pools, psk
+from rserpool.cli.asking import add_options
+from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
+
+_ABOUT = """\
+Reliable Server Pooling: servers register in a pool under a handle, clients resolve the
+handle and are given servers that live.
+
+Exit status: 0 done; 1 the answer is no (unknown pool, denied); 2 could not ask (usage, no
+connection, not authenticated): the message says what, and what to do.
+"""
+_EXAMPLES = """\
+examples:
+  rserpool init ~/pool                      keys, certificates, ready-to-run configurations
+  rserpool resolve web --registrar tcp:registrar.example:3864 --ca ~/pool/ca.pem
+  rserpool watch web --json                 (with RSERPOOL_REGISTRAR set)
+  rserpool psk add ~/pool/elements.psk web-4 --to web-4.psk
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace], int] = args.run
+        return run(args)
+    except Failure as failure:
+        print(f"rserpool: {failure}", file=sys.stderr)
+        return failure.status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (like head): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rserpool",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_pools(commands)
+    _add_init(commands)
+    _add_psk(commands)
+    _add_certificate(commands)
+    _add_explain(commands)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    resolve = _command(commands, "resolve", pools.resolve, "print who is in a pool")
+    watch = _command(
+        commands, "watch", pools.watch, "print who is in a pool at every change, until Ctrl-C"
+    )
+    report = _command(
+        commands, "report", pools.report, "tell the registrar that an element can't be reached"
+    )
+    for parser in (resolve, watch, report):
+        parser.add_argument("pool", metavar="POOL", help="the pool handle; octets as hex:HEX")
+        add_options(parser)
+    resolve.add_argument("--items", metavar="N", type=int, help="how many elements are wanted")
+    report.add_argument("pe_id", metavar="PE-ID", help="the element, decimal or 0x")
+
+
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "init", init.init,
+        "make an authority, certificates, keys and ready-to-run configurations",
+    )  # fmt: skip
+    parser.add_argument("dir", metavar="DIR", help="a new or empty directory")
+    parser.add_argument(
+        "--name", metavar="HOSTNAME", action="append",
+        help="a name or address of the registrar; may be repeated (default: this host's name, "
+        "localhost and its addresses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--element", metavar="NAME", action="append",
+        help="an element to make a key for; may be repeated (default: web-1, web-2, web-3)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=int, default=3864, help="of the registrar (default: 3864)"
+    )
+    parser.add_argument("--interface", metavar="ADDRESS", help="listen on this address only")
+
+
+def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "add, list and remove pre-shared keys"
+    group = commands.add_parser("psk", help=about, description=f"{about.capitalize()}.")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = _command(actions, "add", psk.add, "add an identity with a new key to a key file")
+    listed = _command(actions, "list", psk.show, "list the identities of a key file")
+    removed = _command(actions, "remove", psk.remove, "take an identity out of a key file")
+    for parser in (add, listed, removed):
+        parser.add_argument("file", metavar="FILE", help="the key file")
+    for parser in (add, removed):
+        parser.add_argument("identity", metavar="IDENTITY", help="like web-4, or web-4~2")
+    for option, metavar, about in (
+        ("--pool", "HANDLE", "good for this pool only; may be repeated"),
+        ("--pe-id", "N", "good for this PE identifier only; may be repeated"),
+        ("--address", "CIDR", "may also register these addresses; may be repeated"),
+    ):
+        add.add_argument(option, metavar=metavar, action="append", default=[], help=about)
+    add.add_argument("--not-before", metavar="TIME", help="like 2027-01-31T12:00:00Z")
+    add.add_argument("--not-after", metavar="TIME", help="like 2027-01-31T12:00:00Z")
+    add.add_argument("--to", metavar="FILE", help="write the same key there, for the element")
+    add.add_argument("--show", action="store_true", help="print the key")
+
+
+def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "issue and show certificates"
+    group = commands.add_parser("certificate", help=about, description=f"{about.capitalize()}.")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    issue = _command(
+        actions, "issue", certificate.issue, "issue a certificate by the authority of DIR"
+    )
+    issue.add_argument("dir", metavar="DIR", help="what 'rserpool init DIR' made")
+    issue.add_argument(
+        "--name", action="append", required=True, help="DNS name, address or URI; repeatable"
+    )
+    issue.add_argument("--client", action="store_true", help="for a client, not a registrar")
+    issue.add_argument("--days", type=int, default=825, help="how long it is valid")
+    issue.add_argument("--out", metavar="BASE", help="write BASE.pem and BASE.key")
+    show = _command(actions, "show", certificate.show, "show what is in a certificate file")
+    show.add_argument("file", metavar="FILE", help="PEM")
+
+
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "explain", explain.explain, "tell which rule decides, and whether it allows"
+    )
+    parser.add_argument("--rules", metavar="FILE", required=True, help="a rules file")
+    parser.add_argument("principal", metavar="PRINCIPAL", help="web-1, dns:NAME, anonymous")
+    parser.add_argument("permission", metavar="PERMISSION", help="like asap.register.join")
+    parser.add_argument("gate", metavar="GATE", nargs="?", help="pool:HANDLE or peer:NAME")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

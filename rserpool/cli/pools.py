@@ -1,0 +1,127 @@
+"""``rserpool resolve``, ``watch`` and ``report``: what a pool user can ask and tell."""
+
+import argparse
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from rserpool.cli import shown
+from rserpool.cli.asking import ask
+from rserpool.cli.outcome import DONE, Failure, Negative, tell
+from rserpool.client import NoAnswer, PoolUser, Resolution
+from rserpool.client.element import in_words
+from rserpool.security.psk.entry import pe_identifier
+from rserpool.wire.causes import UnknownPoolHandle
+
+#: Seconds given to a report, which has no answer, to be refused after it was sent.
+_SETTLE = 0.3
+
+
+def resolve(args: argparse.Namespace) -> int:
+    """Print who is in a pool."""
+    handle = _handle(args.pool)
+
+    async def question(reactor: Any, user: PoolUser) -> int:
+        found = await _resolved(user, handle, args)
+        value = shown.resolution(found)
+        tell(value, args.json, *_lines(value))
+        return DONE
+
+    return ask(args, question)
+
+
+def watch(args: argparse.Namespace) -> int:
+    """Print who is in a pool, now and at every change, until Ctrl-C."""
+    handle = _handle(args.pool)
+
+    async def question(reactor: Any, user: PoolUser) -> int:
+        ended: Deferred[int] = Deferred()
+        seen: list[Resolution] = []
+
+        def changed(found: Resolution) -> None:
+            seen.append(found)
+            if found.refusal is not None:
+                ended.errback(_refused(found.refusal, args.pool))
+                return
+            value = shown.resolution(found)
+            tell(value, args.json, *_lines(value), "")
+            if not found.updates:
+                ended.errback(Failure("the registrar doesn't send updates of this pool"))
+
+        user.watch(handle, changed)
+
+        def too_long() -> None:
+            if not seen and not ended.called:
+                ended.errback(NoAnswer(user.troubles))
+
+        reactor.callLater(args.timeout, too_long)
+        try:
+            return await ended
+        except NoAnswer as error:
+            raise Failure(_unasked(error)) from None
+
+    return ask(args, question)
+
+
+def report(args: argparse.Namespace) -> int:
+    """Tell the registrar that an element can't be reached."""
+    handle = _handle(args.pool)
+    try:
+        identifier = pe_identifier(args.pe_id)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+
+    async def question(reactor: Any, user: PoolUser) -> int:
+        found = await _resolved(user, handle, args)
+        if identifier not in [element.identifier for element in found.elements]:
+            raise Negative(f"pool {args.pool!r} has no element {identifier:#010x}")
+        user.report(handle, identifier)
+        await deferLater(reactor, _SETTLE)
+        value = {"pool": args.pool, "pe-id": f"{identifier:#010x}", "reported": True}
+        tell(value, args.json, f"reported {identifier:#010x} of {args.pool} as unreachable; "
+             "the registrar asks the element whether it is there")  # fmt: skip
+        return DONE
+
+    return ask(args, question)
+
+
+async def _resolved(user: PoolUser, handle: bytes, args: argparse.Namespace) -> Resolution:
+    try:
+        items = getattr(args, "items", None)
+        found = await user.resolve(handle, items, args.timeout)
+    except NoAnswer as error:
+        raise Failure(_unasked(error)) from None
+    if found.refusal is not None:
+        raise _refused(found.refusal, args.pool)
+    return found
+
+
+def _refused(cause: Any, pool: str) -> Negative:
+    if isinstance(cause, UnknownPoolHandle):
+        return Negative(f"there is no pool {pool!r} at this registrar")
+    words = f"the registrar refuses: {in_words(cause)}"
+    return Negative(f"{words}; ask its operator what its rules allow you")
+
+
+def _unasked(error: NoAnswer) -> str:
+    return f"no registrar could be asked:\n{error}"
+
+
+def _handle(text: str) -> bytes:
+    try:
+        handle = shown.handle_of(text)
+    except ValueError:
+        raise Failure(
+            f"{text!r}: after hex: come the octets of the handle, two digits each"
+        ) from (None)
+    if not handle:
+        raise Failure("the pool handle is empty")
+    return handle
+
+
+def _lines(value: dict[str, Any]) -> list[str]:
+    count = len(value["elements"])
+    name = value.get("pool") or f"hex:{value['pool-hex']}"
+    head = f"{name}: {count} element{'s' * (count != 1)}, {value['policy']}"
+    return [head, *(f"  {shown.line(one)}" for one in value["elements"])]

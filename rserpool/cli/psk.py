@@ -1,0 +1,117 @@
+"""``rserpool psk add|list|remove``: key files."""
+
+import argparse
+import os
+
+from rserpool.cli.outcome import DONE, Failure, Negative, tell
+from rserpool.security.certificate.name import when
+from rserpool.security.interfaces import Key
+from rserpool.security.psk import keyfile
+
+#: Octets of a new key.
+KEY = 32
+
+
+def add(args: argparse.Namespace) -> int:
+    """Add an identity with a new key."""
+    options = [
+        *(f"pool={pool}" for pool in args.pool),
+        *(f"pe-id={identifier}" for identifier in args.pe_id),
+        *(f"addr={address}" for address in args.address),
+        *([f"not-before={args.not_before}"] if args.not_before else []),
+        *([f"not-after={args.not_after}"] if args.not_after else []),
+    ]
+    secret = os.urandom(KEY)
+    with _explained(args.file):
+        keyfile.add(args.file, args.identity, secret, ";".join(options))
+    value = {"file": args.file, "identity": args.identity}
+    lines = [f"{args.file}: added {args.identity!r} with a new key of {KEY * 8} bits"]
+    if args.to:
+        with _explained(args.to):
+            keyfile.add(args.to, args.identity, secret)
+        value["copy"] = args.to
+        lines.append(f"{args.to}: the same key, for the element itself: take it there safely")
+    if args.show:
+        value["key"] = secret.hex()
+        lines.append(secret.hex())
+    lines.append("A running registrar takes it over at SIGHUP.")
+    tell(value, args.json, *lines)
+    return DONE
+
+
+def show(args: argparse.Namespace) -> int:
+    """List the identities of a file, without their keys."""
+    with _explained(args.file):
+        file = keyfile.read(args.file)
+    values = [_described(key) for key in file.keys]
+    lines = [
+        "  ".join([str(value["identity"]), f"{value['bits']} bits", *_restrictions(value)])
+        for value in values
+    ]
+    tell(
+        {"file": args.file, "keys": values, "warnings": list(file.warnings)},
+        args.json,
+        *(lines or [f"{args.file} has no keys"]),
+        *(f"warning: {warning}" for warning in file.warnings),
+    )
+    return DONE
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Take an identity out of a file."""
+    try:
+        with _explained(args.file):
+            keyfile.remove(args.file, args.identity)
+    except KeyError:
+        raise Negative(f"{args.file} has no identity {args.identity!r}") from None
+    tell(
+        {"file": args.file, "removed": args.identity},
+        args.json,
+        f"{args.file}: removed {args.identity!r}",
+        "A running registrar closes its sessions at SIGHUP.",
+    )
+    return DONE
+
+
+def _described(key: Key) -> dict[str, object]:
+    limits = key.restrictions
+    value: dict[str, object] = {
+        "identity": key.identity,
+        "principal": key.principal,
+        "bits": len(key.secret) * 8,
+    }
+    if key.not_before is not None:
+        value["not-before"] = when(key.not_before)
+    if key.not_after is not None:
+        value["not-after"] = when(key.not_after)
+    if limits.pools:
+        value["pools"] = sorted(pool.decode(errors="replace") for pool in limits.pools)
+    if limits.pe_ids:
+        value["pe-ids"] = [f"{identifier:#010x}" for identifier in sorted(limits.pe_ids)]
+    if limits.networks:
+        value["addresses"] = [str(network) for network in limits.networks]
+    return value
+
+
+def _restrictions(value: dict[str, object]) -> list[str]:
+    return [
+        f"{name}={' '.join(found) if isinstance(found, list) else found}"
+        for name, found in value.items()
+        if name not in ("identity", "principal", "bits")
+    ]
+
+
+class _explained:  # noqa: N801 - used like a function
+    """Turns what a file's reading or writing raises into the end of the command."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise Failure(f"{self._path}: {error.strerror}") from None
+        if isinstance(error, ValueError):
+            raise Failure(str(error)) from None
