@@ -1,0 +1,71 @@
+# Everything runs in a virtual environment of its own, made at first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+TRIAL = $(BIN)/python -W error::ResourceWarning -m twisted.trial --temp-directory=build/trial
+SEED ?= 1
+SECONDS ?= 60
+
+.PHONY: help demo test lint types docs bench fuzz test-install test-oldest test-pythons clean
+
+help:
+	@echo "make demo          a registrar, three servers, a client: the whole story in a minute"
+	@echo "make test          the tests"
+	@echo "make lint types    ruff, codespell; mypy"
+	@echo "make docs          the documentation, in build/docs"
+	@echo "make bench         the speed, in build/bench.json"
+	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
+	@echo "make test-install  wheel and sdist, each in a new environment"
+	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
+	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found"
+
+# The stamp is as new as the metadata it was made from.
+$(VENV)/stamp: setup.cfg pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) ..."
+	@$(PIP) install --config-settings editable_mode=compat -e '.[test]'
+	@touch $@
+
+$(VENV)/stamp-tools: $(VENV)/stamp
+	@$(PIP) install '.[lint,docs]' build
+	@$(PIP) install --config-settings editable_mode=compat --no-deps -e .
+	@touch $@
+
+demo: $(VENV)/stamp
+	@$(BIN)/python tools/demo.py
+
+test: $(VENV)/stamp
+	@mkdir -p build
+	$(TRIAL) tests
+
+lint: $(VENV)/stamp-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell rserpool tests docs etc tools bench README.rst
+
+types: $(VENV)/stamp-tools
+	$(BIN)/mypy
+
+docs: $(VENV)/stamp-tools
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
+bench: $(VENV)/stamp
+	@mkdir -p build
+	$(BIN)/python -m bench
+
+fuzz: $(VENV)/stamp
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+test-install: $(VENV)/stamp-tools
+	$(BIN)/python tools/install_test.py $(BIN)/python
+
+test-oldest:
+	$(PYTHON) tools/oldest.py
+
+test-pythons:
+	$(PYTHON) tools/pythons.py
+
+clean:
+	rm -rf build dist *.egg-info .venv .venv-*
