@@ -6,6 +6,8 @@ OpenSSL says only "certificate verify failed".  The connections of
 which is that error, and knows more.
 """
 
+from collections.abc import Callable
+
 from cryptography import x509
 from OpenSSL import SSL
 from service_identity import VerificationError
@@ -13,10 +15,16 @@ from service_identity import VerificationError
 from rserpool.security.certificate.name import hosts, valid_from, valid_until, when
 
 # From OpenSSL's x509_vfy.h: the numbers are part of its interface.
-_NOT_YET_VALID, _EXPIRED, _INVALID_CA, _WRONG_PURPOSE, _REVOKED = 9, 10, 79, 26, 23
+_NOT_YET_VALID, _EXPIRED, _INVALID_CA = 9, 10, 79
 #: Self-signed, or its issuer (or that of one above it) isn't to be found.
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
-_WEAK = frozenset({66, 67, 68})
+_OTHERS = {
+    23: "has been revoked",
+    26: "is for another purpose (a client's shown by a server, or the reverse)",
+    66: "has a key that is too weak",
+    67: "has a key that is too weak",
+    68: "has a signature that is too weak",
+}
 #: Names in a sentence; a certificate may have thousands.
 _MANY = 5
 
@@ -47,30 +55,38 @@ def name_refused(certificate: x509.Certificate, wanted: str) -> str:
     return f"the certificate is for {', '.join(found[:_MANY])}{more}, not {wanted}"
 
 
-def chain_refused(error: int, certificate: x509.Certificate, depth: int, trusted: str) -> str:
+def chain_refused(
+    error: int, certificate: x509.Certificate | None, depth: int, trusted: str
+) -> str:
     """
-    Say why OpenSSL didn't believe the certificate, by its error number.
+    Say why OpenSSL didn't believe a certificate, by its error number.
 
+    :param certificate: the one at fault, where it is known.
     :param depth: 0 for the peer's own, else an authority's above it.
     :param trusted: what is believed: ``ca.pem``.
     """
-    subject = certificate.subject.rfc4514_string()
-    which = "the certificate" if depth == 0 else f"the authority's certificate ({subject})"
+    which = (
+        "the certificate" if depth == 0 else f"the authority's certificate{_of(certificate)}"
+    )
     if error == _EXPIRED:
-        return f"{which} expired on {when(valid_until(certificate))}"
+        return f"{which} expired{_on(certificate, valid_until)}"
     if error == _NOT_YET_VALID:
-        return f"{which} isn't valid before {when(valid_from(certificate))}"
+        return f"{which} isn't valid yet{_on(certificate, valid_from)}"
     if error in _UNKNOWN_ISSUER:
         return f"the certificate was issued by an authority that isn't in {trusted}"
-    if error == _WRONG_PURPOSE:
-        return f"{which} is for another purpose (a client's shown by a server, or the reverse)"
     if error == _INVALID_CA:
-        return f"the certificate was issued by one who is no authority ({subject})"
-    if error == _REVOKED:
-        return f"{which} has been revoked"
-    if error in _WEAK:
-        return f"{which} has a key or a signature that is too weak"
-    return f"{which} was refused (X.509 error {error})"
+        return f"the certificate was issued by one who is no authority{_of(certificate)}"
+    return f"{which} {_OTHERS.get(error, f'was refused (X.509 error {error})')}"
+
+
+def _of(certificate: x509.Certificate | None) -> str:
+    return "" if certificate is None else f" ({certificate.subject.rfc4514_string()})"
+
+
+def _on(
+    certificate: x509.Certificate | None, moment: Callable[[x509.Certificate], float]
+) -> str:
+    return "" if certificate is None else f": {when(moment(certificate))}"
 
 
 def explain(

@@ -6,8 +6,7 @@ memory BIOs, behind those methods of pyOpenSSL's Connection that Twisted calls.
 
 Limits: the suites of TLS 1.3 can't be chosen before Python 3.15, so that on a listener with
 a certificate a client must list one of SHA-256 first to be let in by its key; one that
-doesn't is offered the certificate.  An identity that isn't UTF-8 (a stale ticket) makes
-Python write a warning to stderr.
+doesn't is offered the certificate.  The group of the key exchange isn't told.
 
 Note [Whose callback]
 
@@ -252,12 +251,7 @@ class Connection:
         if isinstance(error, ssl.SSLCertVerificationError) and isinstance(
             self.handshake, ServerHandshake
         ):
-            shown = self.get_peer_certificate(as_cryptography=True)
-            self.handshake.refused = (
-                chain_refused(error.verify_code, shown, 0, "the CA file")
-                if isinstance(shown, x509.Certificate)
-                else error.verify_message
-            )
+            self.handshake.refused = chain_refused(error.verify_code, None, 0, "the CA file")
         words = getattr(error, "reason", None) or str(error)
         raise SSL.Error([("SSL routines", "", words.replace("_", " ").lower())]) from None
 
