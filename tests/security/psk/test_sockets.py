@@ -23,6 +23,7 @@ class Sockets:
     async def talk(
         self,
         secret: bytes = SECRET,
+        *,
         version: str = "1.3",
         client_says: bytes = b"",
         server_says: bytes = b"",

@@ -503,6 +503,14 @@ class OnPyOpenSSL(Handshakes, SynchronousTestCase):
                 seen.append((link.client.failure[0], len(link.sent["server"])))
             self.assertEqual(seen[0], seen[1])
 
+    def test_finite_field(self) -> None:
+        """DHE-PSK works for peers that know the groups of RFC 7919."""
+        suite = "DHE-PSK-AES128-GCM-SHA256"
+        with mock.patch.object(self.module, "client_suites", return_value=suite):
+            client = self.client(version="1.2")
+        proven = Link(client, self.server(minimum="1.2")).shake().proven
+        self.assertEqual((proven.cipher, proven.identity), (suite, "pe-1"))
+
     def test_group(self) -> None:
         """The evidence has the group of the key exchange."""
         self.assertIsNotNone(Link(self.client(), self.server()).shake().proven.group)
