@@ -203,7 +203,7 @@ class Handlespace:
     def _join(self, pool: Pool, element: PoolElement, home: int) -> Element:
         new = Element(pool, element.identifier)
         new.home = home
-        new.policy = element.policy
+        new.policy = pool.policy if element.policy == pool.policy else element.policy
         pool.elements[element.identifier] = new
         pool.order.add(new)
         self._checksums.add(home, element_words(pool.handle_words, element.identifier))
@@ -222,7 +222,11 @@ class Handlespace:
                 unknown=description.unknown,
             )
         )
-        element.pool.order.update(element, description.policy)
+        # Elements of one pool mostly have equal policies: one object serves them all.
+        same = description.policy == element.pool.policy
+        element.pool.order.update(
+            element, element.pool.policy if same else description.policy
+        )
         if blob == element.blob:
             return False
         element.blob = blob

@@ -33,7 +33,8 @@ class KeepAlive:
         self._counters = share.counters
         self._alarms = share.alarms
         self._emit = share.emit
-        self._next: Deadlines[Element] = Deadlines(0.1)
+        # a hundredth of the interval: many elements share a slot, whatever it is
+        self._next: Deadlines[Element] = Deadlines(self._settings.keep_alive_interval / 100)
         self._outstanding: dict[Element, float] = {}
 
     def watch(self, element: Element, now: float) -> None:

@@ -22,9 +22,9 @@ from rserpool.wire.parameters import OperationError
 
 #: "As many as fit": all ones in the Handle Resolution Option, or no option at all.
 ALL = 0xFFFFFFFF
-#: Requests remembered; each names a pool that exists, but a client may ask for as many
-#: different numbers of elements as it likes to fill our memory.
-REMEMBERED = 8192
+#: Requests remembered, and as many again as twice the pools.  Each names a pool that
+#: exists, but a client could ask for ever different numbers of elements to fill our memory.
+REMEMBERED = 1024
 
 _HEADER = struct.Struct("!BBH")
 
@@ -34,6 +34,7 @@ class _Question:
     """What one request asks for."""
 
     handle: bytes
+    pool: Pool | None  # as it was when it was asked for first
     count: int
     subscribe: bool
     request: Request
@@ -61,12 +62,13 @@ class Resolution:
         """The answer to a request, which came as `data`."""
         question = _Question(
             handle=message.handle,
+            pool=self._pools.get(message.handle),
             count=message.items or ALL,
             subscribe=message.subscribe,
             request=Request(RESOLVE, message.handle),
         )
-        if not message.unknown and message.handle in self._pools:
-            if len(self._questions) >= REMEMBERED:
+        if question.pool is not None and not message.unknown:
+            if len(self._questions) >= REMEMBERED + 2 * len(self._pools):
                 self._questions.clear()
             self._questions[data] = question
         return self._answer(channel, question, now)
@@ -81,7 +83,10 @@ class Resolution:
             )
             return _negative(question.handle, RejectedForSecurity())
         counters.resolutions += 1
-        pool = self._pools.get(question.handle)
+        pool = question.pool
+        if pool is None or not pool.elements:
+            # It has gone; another one may have its handle since.
+            pool = self._pools.get(question.handle)
         if pool is None:
             counters.resolutions_unknown += 1
             return _negative(question.handle, UnknownPoolHandle())

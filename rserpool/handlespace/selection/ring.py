@@ -54,6 +54,8 @@ class Ring:
 class RoundRobinSelection:
     """One after the other, the head moving on by one with each answer."""
 
+    __slots__ = ("_ring",)
+
     def __init__(self, random: Random) -> None:
         self._ring = Ring()
 
