@@ -6,13 +6,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import attrs
-import idna
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rserpool.security.atomic import replace
+from rserpool.security.certificate.name import ascii_host
 from rserpool.security.certificate.shown import shown
 
 #: How long before now a certificate begins, for clocks that are behind.
@@ -110,11 +110,12 @@ def alternative(
         pass
     if "://" in name or name.startswith("urn:"):
         return x509.UniformResourceIdentifier(name)
+    wildcard = "*." if name.startswith("*.") else ""
     try:
-        return x509.DNSName(idna.encode(name, uts46=True).decode("ascii"))
-    except idna.IDNAError as fault:
+        return x509.DNSName(wildcard + ascii_host(name.removeprefix(wildcard)))
+    except ValueError:
         raise ValueError(
-            f"{name!r} is neither a host name nor an IP address nor a URI: {fault}"
+            f"{name!r} is neither a host name nor an IP address nor a URI"
         ) from None
 
 

@@ -1,12 +1,33 @@
 """The names in a certificate, and its time, for the checker and for people."""
 
+import re
 from datetime import UTC, datetime
 
+import idna
 from cryptography import x509
 
 #: Octets of a name that becomes a principal: what DNS allows, and room for a URI.  It goes
 #: into logs, rules and budgets, so a client may not make it long.
 MAXIMUM_NAME = 255
+
+_LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
+
+
+def ascii_host(name: str) -> str:
+    """
+    Return a host name as it stands in certificates: ASCII, in lower case, no dot at its end.
+
+    :raise ValueError: it is none.
+    """
+    text = name.removesuffix(".").lower()
+    if not text.isascii():
+        try:
+            text = idna.encode(name.removesuffix("."), uts46=True).decode("ascii")
+        except idna.IDNAError as fault:
+            raise ValueError(f"{name!r} isn't a host name: {fault}") from None
+    if len(text) > MAXIMUM_NAME or not _LABELS.fullmatch(text):
+        raise ValueError(f"{name!r} isn't a host name")
+    return text
 
 
 def alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:

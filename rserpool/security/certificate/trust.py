@@ -10,7 +10,6 @@ import ipaddress
 from typing import Any
 
 import attrs
-import idna
 from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -24,6 +23,7 @@ from zope.interface import implementer
 
 from rserpool.security.certificate import authorities
 from rserpool.security.certificate.make import Issued
+from rserpool.security.certificate.name import ascii_host
 from rserpool.security.certificate.refusal import (
     CertificateRefused,
     chain_refused,
@@ -69,19 +69,8 @@ def host(name: str) -> Host:
     try:
         address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
-        return Host(name, _ascii(bare.rstrip(".")), address=False)
+        return Host(name, ascii_host(bare), address=False)
     return Host(name, str(address), address=True)
-
-
-def _ascii(name: str) -> str:
-    if name.isascii():
-        if not name or " " in name or not name.isprintable():
-            raise ValueError(f"{name!r} isn't a host name")
-        return name.lower()
-    try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError as error:
-        raise ValueError(f"{name!r} isn't a host name: {error}") from None
 
 
 class VerifyingConnection(SSL.Connection):

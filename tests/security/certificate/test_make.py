@@ -53,6 +53,12 @@ class Make(SynchronousTestCase):
             ["xn--bcher-kva.example", "192.0.2.1", "2001:db8::1", given[3], given[4]],
         )
 
+    def test_wildcard(self) -> None:
+        """A wildcard may be the first label of a DNS name, and nothing else."""
+        shown = parsed(make.issue(self.CA, ["*.bücher.example"]))
+        self.assertEqual(names(shown), ["*.xn--bcher-kva.example"])
+        self.assertRaises(ValueError, make.issue, self.CA, ["a.*.example"])
+
     def test_bad_names(self) -> None:
         """What is no name is refused."""
         for bad in ([], [""], ["a b"], ["a..b"], ["x" * 64 + ".example"]):

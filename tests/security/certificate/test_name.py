@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.security.certificate.name import hosts, names, principal, when
+from rserpool.security.certificate.name import ascii_host, hosts, names, principal, when
 
 
 def certificate(*alternatives: x509.GeneralName) -> x509.Certificate:
@@ -88,3 +88,24 @@ class ForPeople(SynchronousTestCase):
     def test_when(self) -> None:
         """A time is given to the minute, in UTC."""
         self.assertEqual(when(86_400), "1970-01-02 00:00 UTC")
+
+
+class Hosts(SynchronousTestCase):
+    """Host names as people write them."""
+
+    def test_good(self) -> None:
+        """Letters become small ASCII ones; underscores, which some hosts have, may stay."""
+        for name, text in (
+            ("Registrar.Example.", "registrar.example"),
+            ("localhost", "localhost"),
+            ("my_host-1.example", "my_host-1.example"),
+            ("Bücher.example", "xn--bcher-kva.example"),
+            ("日本。example", "xn--wgv71a.example"),
+        ):
+            self.assertEqual(ascii_host(name), text)
+
+    def test_bad(self) -> None:
+        """What is no host name is refused."""
+        for name in ("", ".", "a..b", "a b", "a\n", "-a.b", "a/b", "*.a", "x" * 64, "ü" * 90):
+            self.assertRaises(ValueError, ascii_host, name)
+        self.assertRaises(ValueError, ascii_host, ".".join(["x" * 50] * 6))
