@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from rserpool.security.certificate import make
-from rserpool.wire import asap, parameters, policies
+from rserpool.wire import asap, policies
 from rserpool.wire.parameters import PoolElement, TCPTransport
 
 PER_POOL = 10
@@ -106,8 +106,8 @@ class Server:
     ) -> dict[str, float]:
         """Load it for a time; microseconds of CPU for each operation, and more."""
         spec = {
-            "port": self.port, "tls": bool(self.client), "client": self.client, "connections": shape[0], "window": shape[1],
-            "size": size, "prepare_size": len(registered()), "seconds": seconds, "own": own,
+            "port": self.port, "tls": bool(self.client), "client": self.client,
+            "connections": shape[0], "window": shape[1], "size": size, "prepare_size": len(registered()), "seconds": seconds, "own": own,
             "requests": [request.hex() for request in requests],
             "prepare": [request.hex() for request in prepare],
         }  # fmt: skip

@@ -179,7 +179,9 @@ def start_servers(demo: Demo, site: Path) -> None:
 def everybody_is_there(demo: Demo) -> None:
     """All three are resolved and reached."""
     step("rserpool resolve web: a client without a key, that checks the certificate")
-    found = until("all three are in the pool", lambda: len(demo.resolved()) == 3 and demo.resolved())
+    found = until(
+        "all three are in the pool", lambda: len(demo.resolved()) == 3 and demo.resolved()
+    )
     if set(found) != set(demo.ports.values()):
         raise Failed(f"the answer names other ports: {sorted(found)}")
     for port, identifier in sorted(found.items()):

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Protocol as Shape
 
-from twisted.cred.credentials import ICredentials
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rserpool.registrar.events import Channel, Protocol
-from rserpool.security.credentials import Evidence, ProvenCertificate, ProvenKey
+from rserpool.security.credentials import Evidence, credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
 from rserpool.transport.connection import Connection
@@ -106,12 +105,7 @@ class Sessions:
 
     def _checked(self, evidence: Evidence, address: str) -> "Deferred[Subject]":
         """Ask the checkers in their order; the first that knows the peer decides."""
-        credentials: ICredentials
-        if evidence.proof is Proof.PSK:
-            credentials = ProvenKey(evidence.identity, address)
-        else:
-            assert evidence.certificate is not None
-            credentials = ProvenCertificate(evidence.certificate, address)
+        credentials = credentials_of(evidence, address)
         checkers = [
             authentication.checker
             for authentication in self._authentications

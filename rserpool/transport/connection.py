@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rserpool.security.credentials import Evidence
+from rserpool.security.psk.tls import NotAuthenticated, authentication
 from rserpool.transport.direct import tune
 from rserpool.wire.errors import BadLength
 from rserpool.wire.framing import Splitter
@@ -86,10 +87,12 @@ class Connection(Protocol):
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted calls it
         """TLS has proven what it can."""
-        from rserpool.security.psk.tls import authentication
-
-        self.evidence = authentication(self.transport.getHandle())
-        self._open()
+        try:
+            self.evidence = authentication(self.transport.getHandle())
+        except NotAuthenticated as error:
+            self.abort(f"its handshake proves nothing: {error}")
+        else:
+            self._open()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted calls it
         """Cut into messages and serve them."""
