@@ -1,15 +1,16 @@
 """
 Pool elements and pool users: pure state machines and their Twisted side.
 
-Applications use `PoolElement` and `PoolUser`.
+Applications use `PoolElement` and `PoolUser`.  The pure machines are `element`, `user` and
+`hunt`: events in, effects out, no clock and no socket; `link` performs their effects.
 """
 
 from rserpool.client.element import Membership
 from rserpool.client.events import Notice, What
-from rserpool.client.pool_element import PoolElement, Refused
+from rserpool.client.pool_element import PoolElement, Refused, new_identifier
 from rserpool.client.pool_user import NoAnswer, PoolUser
+from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
-from rserpool.client.user import Chooser, Resolution
 
 __all__ = [
     "Certified",
@@ -25,4 +26,5 @@ __all__ = [
     "Resolution",
     "Security",
     "What",
+    "new_identifier",
 ]

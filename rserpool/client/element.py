@@ -3,16 +3,29 @@ A pool element's side of ASAP (RFC 5352 sections 3.1, 3.2 and 3.4), pure.
 
 It registers whenever it has a home registrar, again before its life ends, and answers
 keep-alives.
+
+Note [What is tried again]
+
+"The PE MUST NOT re-attempt registration without correcting the error condition": a policy
+or transport that isn't the pool's is refused for good, and the application must act.  Other
+rejections end by themselves (a registrar that is full, a budget that refills, rules that an
+operator mends): those are tried again after a pause that doubles up to RETRAN-MAX.  When
+more than MAX-REG-ATTEMPT attempts in a row came to nothing, the application is told so
+once.  RFC 5352 would have it stop there; it goes on at the pace of RETRAN-MAX, because
+nobody would start it again.
 """
 
 import attrs
 
+from rserpool.client.causes import all_in_words, complained, in_words, reported
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer, Tell
 from rserpool.client.events import Notice, What
 from rserpool.wire import asap, causes
 from rserpool.wire.errors import WireError
 from rserpool.wire.parameters import OperationError, PoolElement, UserTransport
 from rserpool.wire.policies import Policy
+
+__all__ = ["Element", "Membership", "in_words"]
 
 #: T2-registration, T3-deregistration (section 7.1), in seconds.
 T2 = "T2-registration"
@@ -21,15 +34,26 @@ T4 = "T4-reregistration"
 RETRY = "registration retry"
 T2_SECONDS = 30.0
 T3_SECONDS = 30.0
-#: T4 is "10 minutes or 20 seconds less than the Lifetime"; of lives too short for that it
-#: is two thirds.
+#: T4 is "10 minutes or 20 seconds less than the Lifetime".
 T4_SECONDS = 600.0
-#: RETRAN-MAX: the longest pause between two attempts after a rejection.
+T4_MARGIN = 20.0
+#: Of lives up to a minute, 20 seconds less leaves little or nothing: a life of 30 s would be
+#: renewed each 10 s, one of 15 s never.  They are renewed when two thirds have passed, so
+#: that a lost answer still leaves time for another; at 60 s both rules give 40 s.
+SHORT_LIFE, SHORT_SHARE = 60, 2 / 3
+#: Attempts to register that may fail in a row before the application is told (section 7.3).
+MAX_REG_ATTEMPT = 2
+#: The first pause after a rejection, and RETRAN-MAX: the longest (section 7.3).
+PAUSE = 5.0
 RETRAN_MAX = 60.0
+#: The pause before registering again when the registrar says that we are no longer: without
+#: it, one that grants and ends registrations would be answered in a loop.
+EXPIRED_PAUSE = 1.0
 #: Keep-alives answered in a row, and again each second: what exceeds this is a flood from
 #: the registrar's side, and isn't answered (RFC 5355 section 2.14).
 KEEP_ALIVES = 20
-#: Rejections that may pass without anybody correcting anything here.
+#: Rejections that may pass without anybody correcting anything here: see Note [What is
+#: tried again].  A registrar refuses with "security" what exceeds a rate, too.
 _TRANSIENT = (causes.LackOfResources, causes.RejectedForSecurity, causes.Unspecified)
 
 
@@ -48,55 +72,63 @@ class Element:
     """
     One pool element.
 
-    Events come in as method calls with the time, effects go out as a list.
+    Events come in as method calls, with the time where it matters; effects go out as a
+    list.
+
+    :raise EncodeError: the membership can't be written as a message.
     """
 
     def __init__(self, membership: Membership) -> None:
         self.membership = membership
         self.registered = False
-        self.home: int = 0
+        self.home: int = 0  # the home registrar's server ID, once it has told
         self._linked = False
         self._wanted = False
         self._withdrawing = False
-        self._rejections = 0
+        self._held = False  # a registrar may have us in its handlespace
+        self._leaving = 0  # de-registrations sent on this link and not answered
+        self._failures = 0
         self._budget = float(KEEP_ALIVES)
         self._counted = 0.0
+        self._registration()
 
     def join(self) -> list[Effect]:
         """The application wants to be in the pool."""
         self._wanted = True
         self._withdrawing = False
-        return self._register() if self._linked else []
+        return [CancelTimer(T3), *self._register()] if self._linked else []
 
-    def update(self, membership: Membership) -> list[Effect]:
-        """Register again with other attributes: a fresh load, for instance."""
+    def update(self, membership: Membership, *, tell: bool = True) -> list[Effect]:
+        """
+        Have other attributes: a fresh load, for instance.
+
+        :param tell: register again at once; else the next renewal says it.
+        """
         self.membership = membership
-        return self._register() if self._linked and self._wanted else []
+        self._registration()
+        return self._register() if tell and self._linked and self._wanted else []
 
     def withdraw(self) -> list[Effect]:
         """The application wants to leave the pool."""
         self._wanted = False
         effects: list[Effect] = [CancelTimer(T4), CancelTimer(T2), CancelTimer(RETRY)]
-        if not self._linked or not (self.registered or self._rejections == 0):
+        if not self._held:
             return [*effects, Tell(Notice(What.WITHDRAWN, "it was not registered"))]
         self._withdrawing = True
-        message = asap.Deregistration(
-            handle=self.membership.handle, identifier=self.membership.identifier
-        )
-        return [*effects, Send(asap.encode(message)), SetTimer(T3, T3_SECONDS)]
+        return effects + (self._deregister() if self._linked else [])
 
     def linked(self) -> list[Effect]:
         """There is a home registrar."""
         self._linked = True
         self.home = 0
         if self._withdrawing:
-            return self.withdraw()
+            return self._deregister()
         return self._register() if self._wanted else []
 
     def unlinked(self) -> list[Effect]:
         """The home registrar was lost; the hunt for another is on."""
-        self._linked = False
-        self.registered = False
+        self._linked = self.registered = False
+        self._leaving = 0
         return [CancelTimer(T2), CancelTimer(T3), CancelTimer(T4), CancelTimer(RETRY)]
 
     def rang(self, name: str) -> list[Effect]:
@@ -104,7 +136,8 @@ class Element:
         if name in (T4, RETRY):
             return self._register() if self._linked and self._wanted else []
         if name == T2:
-            return [Hunt("it doesn't answer a registration")]
+            self._failures += 1
+            return [*self._failed_often(), Hunt("it doesn't answer a registration")]
         if name == T3:
             return [Hunt("it doesn't answer a de-registration")]
         return []
@@ -123,12 +156,11 @@ class Element:
             effects = self._removed(message)
         elif isinstance(message, asap.EndpointKeepAlive):
             effects = self._asked(message, now)
-        if decoded.report and not isinstance(message, asap.Error):
-            told = asap.Error(error=OperationError(causes=decoded.report))
-            effects.append(Send(asap.encode(told)))
-        return effects
+        elif isinstance(message, asap.Error):
+            effects = complained(message)
+        return effects + reported(decoded)
 
-    def _register(self) -> list[Effect]:
+    def _registration(self) -> bytes:
         member = self.membership
         element = PoolElement(
             identifier=member.identifier,
@@ -137,13 +169,23 @@ class Element:
             user_transport=member.transport,
             policy=member.policy,
         )
-        message = asap.Registration(handle=member.handle, element=element)
+        return asap.encode(asap.Registration(handle=member.handle, element=element))
+
+    def _register(self) -> list[Effect]:
+        self._held = True
         return [
             CancelTimer(T4),
             CancelTimer(RETRY),
-            Send(asap.encode(message)),
+            Send(self._registration()),
             SetTimer(T2, T2_SECONDS),
         ]
+
+    def _deregister(self) -> list[Effect]:
+        self._leaving += 1
+        message = asap.Deregistration(
+            handle=self.membership.handle, identifier=self.membership.identifier
+        )
+        return [Send(asap.encode(message)), SetTimer(T3, T3_SECONDS)]
 
     def _mine(self, message: asap.RegistrationResponse | asap.DeregistrationResponse) -> bool:
         member = self.membership
@@ -157,30 +199,48 @@ class Element:
             return effects
         what = What.RENEWED if self.registered else What.REGISTERED
         self.registered = True
-        self._rejections = 0
-        return [*effects, SetTimer(T4, self._renewal()), Tell(Notice(what))]
+        self._failures = 0
+        return [
+            *effects, CancelTimer(RETRY), SetTimer(T4, self._renewal()), Tell(Notice(what)),
+        ]  # fmt: skip
 
     def _rejected(self, error: OperationError | None) -> list[Effect]:
-        """Try again where time may help; else only after a correction (section 3.1)."""
+        """Try again where time may help: see Note [What is tried again]."""
+        self._held = self.registered  # an entry granted earlier lives until it expires
         self.registered = False
-        found = error.causes if error is not None else (causes.Unspecified(),)
-        words = ", ".join(in_words(cause) for cause in found)
-        if any(not isinstance(cause, _TRANSIENT) for cause in found):
-            self._wanted = False
-            return [Tell(Notice(What.REFUSED, words))]
-        pause = min(5.0 * 2**self._rejections, RETRAN_MAX)
-        self._rejections += 1
-        return [SetTimer(RETRY, pause), Tell(Notice(What.REJECTED, words))]
-
-    def _removed(self, message: asap.DeregistrationResponse) -> list[Effect]:
-        if self._withdrawing:
-            self._withdrawing = self.registered = False
-            words = "" if message.error is None else in_words(message.error.causes[0])
-            return [CancelTimer(T3), Tell(Notice(What.WITHDRAWN, words))]
         if not self._wanted:
             return []
-        self.registered = False
-        return [Tell(Notice(What.EXPIRED)), *self._register()]
+        words = all_in_words(error)
+        found = () if error is None else error.causes
+        if any(not isinstance(cause, _TRANSIENT) for cause in found):
+            self._wanted = False
+            return [CancelTimer(RETRY), Tell(Notice(What.REFUSED, words))]
+        pause = min(PAUSE * 2.0 ** min(self._failures, 4), RETRAN_MAX)
+        self._failures += 1
+        told = Tell(Notice(What.REJECTED, words))
+        return [SetTimer(RETRY, pause), told, *self._failed_often()]
+
+    def _failed_often(self) -> list[Effect]:
+        if self._failures != MAX_REG_ATTEMPT + 1:
+            return []
+        words = f"{self._failures} attempts to register have come to nothing"
+        return [Tell(Notice(What.FAILED, words))]
+
+    def _removed(self, message: asap.DeregistrationResponse) -> list[Effect]:
+        if self._leaving:
+            self._leaving -= 1
+            return self._left(message.error) if self._withdrawing else []
+        if not self._wanted:
+            return []
+        self.registered = self._held = False
+        return [CancelTimer(T4), SetTimer(RETRY, EXPIRED_PAUSE), Tell(Notice(What.EXPIRED))]
+
+    def _left(self, error: OperationError | None) -> list[Effect]:
+        self._withdrawing = False
+        if error is not None:
+            return [CancelTimer(T3), Tell(Notice(What.RETAINED, all_in_words(error)))]
+        self.registered = self._held = False
+        return [CancelTimer(T3), Tell(Notice(What.WITHDRAWN))]
 
     def _asked(self, message: asap.EndpointKeepAlive, now: float) -> list[Effect]:
         """Answer a keep-alive for us (KA1 to KA2.4)."""
@@ -205,27 +265,5 @@ class Element:
         life = self.membership.life
         if life < 0:
             return T4_SECONDS
-        return min(T4_SECONDS, life - 20.0 if life > 60 else life * 2 / 3)
-
-
-_WORDS: dict[type, str] = {
-    causes.Unspecified: "it gives no reason",
-    causes.InvalidValues: "it calls a value of the registration invalid",
-    causes.NonUniquePEIdentifier: "the PE identifier belongs to another element",
-    causes.InconsistentPolicy: "the pool has another policy",
-    causes.LackOfResources: "the registrar lacks resources",
-    causes.InconsistentTransport: "the pool has another transport",
-    causes.InconsistentDataControl: "the pool uses its transport otherwise",
-    causes.UnknownPoolHandle: "there is no such pool",
-    causes.RejectedForSecurity: "rejected due to security considerations",
-}
-
-
-def in_words(cause: causes.Cause) -> str:
-    """An error cause for people."""
-    words = _WORDS.get(type(cause), "it gives a reason that nobody here knows")
-    if isinstance(cause, causes.InconsistentPolicy) and cause.policy is not None:
-        words += f": {type(cause.policy).__name__}"
-    if isinstance(cause, causes.InconsistentTransport) and cause.transport is not None:
-        words += f": {type(cause.transport).__name__}"
-    return f"{words} (cause {causes.cause_code(cause):#x})"
+        seconds = life - T4_MARGIN if life > SHORT_LIFE else life * SHORT_SHARE
+        return min(T4_SECONDS, seconds)

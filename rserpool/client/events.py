@@ -8,16 +8,20 @@ import attrs
 class What(enum.Enum):
     """What has happened."""
 
+    TRYING = "trying"  # a registrar is called
+    UNREACHABLE = "unreachable"  # a registrar could not be reached, or hasn't proven itself
     LINKED = "linked"  # there is a home registrar
     UNLINKED = "unlinked"  # it was lost, and another is looked for
-    UNREACHABLE = "unreachable"  # a registrar could not be reached
     REGISTERED = "registered"  # for the first time, or with a new home
     RENEWED = "renewed"  # again
     REJECTED = "rejected"  # and tried again later
-    REFUSED = "refused"  # for good
+    REFUSED = "refused"  # for good, until something is corrected
+    FAILED = "failed"  # more than MAX-REG-ATTEMPT attempts in a row have come to nothing
     EXPIRED = "expired"  # the registrar says that we are no longer registered
     WITHDRAWN = "withdrawn"  # de-registered
+    RETAINED = "retained"  # the registrar refuses to de-register us
     ADOPTED = "adopted"  # another registrar is home now
+    COMPLAINED = "complained"  # the registrar has sent an ASAP_ERROR
 
 
 @attrs.frozen

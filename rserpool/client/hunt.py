@@ -1,11 +1,12 @@
 """
 The server hunt (RFC 5352 section 3.6): finding a home registrar among those known.
 
-Pure.  At most three calls at once; those that fail give way to others; when a round of all
-has failed, the next begins after a pause that doubles, with jitter, so that a fleet doesn't
-come back all in one moment.
+Pure.  At most three calls at once; those that fail give way to others.  Registrars that
+have not been tried come before those that have, the one that was just lost comes last, and
+every pause doubles, with jitter, so that a fleet doesn't come back all in one moment.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from rserpool.client.effects import CancelTimer, Dial, Effect, HangUp, SetTimer
@@ -15,8 +16,14 @@ AT_ONCE = 3
 #: T5-Serverhunt and the bound of its doubling, RETRAN-MAX, in seconds (section 7).
 T5 = 10.0
 RETRAN_MAX = 60.0
-#: The pause after the first round in which every registrar refused at once.
+#: The pause when every registrar has failed, or the home was lost; it doubles too.
 PAUSE = 0.5
+#: A home that is lost sooner than this has not been one: a registrar that takes a
+#: connection only to close it would else be called again in the same moment, for ever.
+STEADY = 10.0
+#: Enough doublings to reach RETRAN-MAX from PAUSE; a bound, because a hunt may go on for
+#: days, and 2.0 to the number of its rounds is too large for a float after a while.
+_DOUBLINGS = 7
 TIMER = "T5-Serverhunt"
 AGAIN = "hunt again"
 
@@ -29,62 +36,74 @@ class Random(Protocol):
 
 
 class Hunt:
-    """One hunt after the other, over `count` registrars."""
+    """One hunt after the other, over `count` registrars, known by their index."""
 
     def __init__(self, count: int, random: Random) -> None:
         self._count = count
         self._random = random
         self._waiting: list[int] = []
         self._dialled: set[int] = set()
-        self._rounds = 0
+        self._timeouts = 0
+        self._pauses = 0
         self._last: int | None = None
+        self._since = 0.0
         self.home: int | None = None
 
     def start(self) -> list[Effect]:
-        """Begin, or begin anew: the home was lost, or never found."""
+        """Begin: there has been no home yet."""
         effects: list[Effect] = [HangUp(index) for index in sorted(self._dialled)]
         self._dialled.clear()
-        if self.home is not None:
-            self._last, self.home = self.home, None
-            self._rounds = 0
-        order = sorted(range(self._count), key=lambda _: self._random.random())
-        if self._last is not None and self._count > 1:
-            # The one that was just lost comes last.
-            order.remove(self._last)
-            order.append(self._last)
-        self._waiting = order
-        timeout = min(T5 * 2**self._rounds, RETRAN_MAX)
-        return [*effects, *self._dial(), SetTimer(TIMER, timeout)]
+        self.home = None
+        self._timeouts = self._pauses = 0
+        self._waiting = self._shuffled(range(self._count))
+        return effects + self._round()
 
-    def reached(self, index: int) -> list[Effect]:
+    def lost(self, now: float) -> list[Effect]:
+        """The home was lost: look for another, after a breath."""
+        self._last, self.home = self.home, None
+        if now - self._since >= STEADY:
+            self._pauses = 0
+        self._waiting = self._shuffled(range(self._count))
+        return [self._pause()]
+
+    def reached(self, index: int, now: float) -> list[Effect]:
         """A registrar has answered the call: it is home now (SH3, SH6)."""
         if self.home is not None or index not in self._dialled:
             return [HangUp(index)]
         self.home = index
-        self._rounds = 0
+        self._since = now
+        self._timeouts = 0
         others = sorted(self._dialled - {index})
         self._dialled.clear()
         return [CancelTimer(TIMER), CancelTimer(AGAIN), *(HangUp(other) for other in others)]
 
     def failed(self, index: int) -> list[Effect]:
         """A call has failed: try a different registrar (SH4)."""
-        self._dialled.discard(index)
-        if self.home is not None:
+        if index not in self._dialled:
             return []
+        self._dialled.discard(index)
         effects = self._dial()
-        if self._dialled or self._waiting:
+        if self._dialled:
             return effects
-        pause = min(PAUSE * 2**self._rounds, RETRAN_MAX)
-        self._rounds += 1
-        return [CancelTimer(TIMER), SetTimer(AGAIN, pause * (0.5 + self._random.random() / 2))]
+        self._waiting = self._shuffled(range(self._count))
+        return [CancelTimer(TIMER), self._pause()]
 
     def rang(self, name: str) -> list[Effect]:
-        """A timer of the hunt has rung (SH5)."""
+        """A timer of the hunt has rung; T5: give up these and try others (SH5)."""
         if self.home is not None:
             return []
+        effects: list[Effect] = []
         if name == TIMER:
-            self._rounds += 1
-        return self.start()
+            self._timeouts += 1
+            effects = [HangUp(index) for index in sorted(self._dialled)]
+            tried = [index for index in range(self._count) if index not in self._waiting]
+            self._waiting += self._shuffled(tried)
+            self._dialled.clear()
+        return effects + self._round()
+
+    def _round(self) -> list[Effect]:
+        seconds = min(T5 * 2.0 ** min(self._timeouts, _DOUBLINGS), RETRAN_MAX)
+        return [*self._dial(), SetTimer(TIMER, seconds)]
 
     def _dial(self) -> list[Effect]:
         effects: list[Effect] = []
@@ -93,3 +112,13 @@ class Hunt:
             self._dialled.add(index)
             effects.append(Dial(index))
         return effects
+
+    def _pause(self) -> SetTimer:
+        longest = min(PAUSE * 2.0 ** min(self._pauses, _DOUBLINGS), RETRAN_MAX)
+        self._pauses += 1
+        return SetTimer(AGAIN, longest * (0.5 + self._random.random() / 2))
+
+    def _shuffled(self, indices: Iterable[int]) -> list[int]:
+        """In any order, but the home that was lost last."""
+        keyed = [(index == self._last, self._random.random(), index) for index in indices]
+        return [index for _, _, index in sorted(keyed)]

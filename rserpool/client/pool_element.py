@@ -7,20 +7,24 @@ The pool element for Twisted applications.
         reactor,
         ["tcp:registrar.example:3864"],
         PreSharedKey.from_file("web-1.psk", "web-1"),
-        Membership(handle=b"web", identifier=0x2A, life=300,
+        Membership(handle=b"web", identifier=new_identifier(), life=300,
                    transport=TCPTransport(port=80, addresses=(ip_address("192.0.2.7"),)),
                    policy=RoundRobin()),
+        notify=lambda notice: print(notice.what.value, notice.words),
     )
-    element.start().addCallback(lambda _: print("registered"))
+    element.start().addCallback(lambda _: print("registered with", element.home))
     ...
-    element.stop()
+    element.update(attrs.evolve(element.membership, policy=LeastUsed(load=0x80000000)))
+    ...
+    element.stop().addCallback(lambda _: print("nobody is sent here any more"))
 """
 
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 
 from rserpool.client.element import Element, Membership
@@ -63,14 +67,20 @@ class PoolElement:
             notify=self._happened,
             random=rng or random.SystemRandom(),
         )
-        self._joining: Deferred[PoolElement] | None = None
-        self._leaving: Deferred[None] | None = None
+        self._joining: list[Deferred[PoolElement]] = []
+        self._leaving: list[Deferred[None]] = []
+        self._patience: IDelayedCall | None = None
         self._running = False
 
     @property
     def registered(self) -> bool:
         """Whether a registrar has granted the registration, and none has ended it."""
         return self._element.registered
+
+    @property
+    def home(self) -> str | None:
+        """The home registrar's description, while there is one."""
+        return self._link.home
 
     @property
     def membership(self) -> Membership:
@@ -81,10 +91,12 @@ class PoolElement:
         """
         Join the pool; hunts for a registrar until it is told to stop.
 
-        :return: fires at the first registration, or fails with `Refused`.
+        :return: fires when it is registered; fails with `Refused`, or with
+            `CancelledError` when it is withdrawn or stopped before.
         """
-        self._joining = Deferred()
-        joining = self._joining
+        joining: Deferred[PoolElement] = Deferred()
+        self._joining.append(joining)
+        self._left()  # whoever waits for leaving: it has been overtaken
         effects = self._element.join()
         if self._running:
             self._link.perform(effects)
@@ -93,9 +105,13 @@ class PoolElement:
             self._link.start()
         return joining
 
-    def update(self, membership: Membership) -> None:
-        """Register again, with other attributes."""
-        self._link.perform(self._element.update(membership))
+    def update(self, membership: Membership, *, tell: bool = True) -> None:
+        """
+        Have other attributes: a fresh load, for instance.
+
+        :param tell: register again at once; else the next renewal says it.
+        """
+        self._link.perform(self._element.update(membership, tell=tell))
 
     def withdraw(self, timeout: float = 5.0) -> "Deferred[None]":
         """
@@ -103,14 +119,22 @@ class PoolElement:
 
         :return: fires when the registrar has confirmed it, or after `timeout` seconds.
         """
+        if not self._running:
+            return succeed(None)
         leaving: Deferred[None] = Deferred()
-        self._leaving = leaving
-        timer = self._reactor.callLater(timeout, self._left)
-        self._link.perform(self._element.withdraw())
-        return leaving.addBoth(lambda _: timer.cancel() if timer.active() else None)
+        self._leaving.append(leaving)
+        self._cancel_joining()
+        if self._patience is None:
+            self._patience = self._reactor.callLater(timeout, self._left)
+            self._link.perform(self._element.withdraw())
+        return leaving
 
     def stop(self, timeout: float = 5.0) -> "Deferred[None]":
-        """Leave the pool and hang up."""
+        """
+        Leave the pool and hang up.
+
+        :return: fires when that is done, `timeout` seconds from now at the latest.
+        """
         if not self._running:
             return succeed(None)
         return self.withdraw(timeout).addBoth(lambda _: self._hang_up())
@@ -122,19 +146,33 @@ class PoolElement:
         return deferLater(self._reactor, 0)
 
     def _left(self) -> None:
-        leaving, self._leaving = self._leaving, None
-        if leaving is not None:
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        self._patience = None
+        leaving, self._leaving = self._leaving, []
+        for waiting in leaving:
             # Not from within a message's arrival: whoever waits may stop the reactor.
-            self._reactor.callLater(0, leaving.callback, None)
+            self._reactor.callLater(0, waiting.callback, None)
+
+    def _cancel_joining(self) -> None:
+        joining, self._joining = self._joining, []
+        for waiting in joining:
+            waiting.addErrback(lambda failure: failure.trap(CancelledError))
+            waiting.errback(CancelledError())
 
     def _happened(self, notice: Notice) -> None:
         self._observer(notice)
-        if notice.what is What.WITHDRAWN:
+        if notice.what in (What.WITHDRAWN, What.RETAINED):
             self._left()
-        joining = self._joining
-        if joining is not None and notice.what in (What.REGISTERED, What.REFUSED):
-            self._joining = None
-            if notice.what is What.REGISTERED:
-                joining.callback(self)
-            else:
-                joining.errback(Refused(notice.words))
+        if notice.what in (What.REGISTERED, What.REFUSED):
+            joining, self._joining = self._joining, []
+            for waiting in joining:
+                if notice.what is What.REGISTERED:
+                    waiting.callback(self)
+                else:
+                    waiting.errback(Refused(notice.words))
+
+
+def new_identifier() -> int:
+    """A PE identifier "using a good-quality randomly generated number" (R2.2)."""
+    return random.SystemRandom().randint(1, 0xFFFFFFFF)

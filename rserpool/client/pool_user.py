@@ -4,9 +4,18 @@ The pool user for Twisted applications.
 .. code-block:: python
 
     user = PoolUser(reactor, ["tcp:registrar.example:3864"], Certified(ca="ca.pem"))
-    resolution = await user.resolve(b"web")
-    for element in resolution.elements:
-        print(element.user_transport)
+
+    async def fetch():
+        chooser = user.chooser(await user.resolve(b"web", items=3))
+        while (element := chooser.choose()) is not None:
+            try:
+                return await ask(element.user_transport)
+            except ConnectError:
+                chooser.failed(element.identifier)
+                user.report(b"web", element.identifier)
+
+    user.watch(b"web", lambda found: print(len(found.elements), "servers"))
+    ...
     user.close()
 """
 
@@ -21,8 +30,14 @@ from twisted.python.failure import Failure
 from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
+from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Security
-from rserpool.client.user import Resolution, User
+from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, User
+
+#: Seconds in which T1 has rung as often as it may: what a resolution takes at most.
+TIMEOUT = T1_SECONDS * (MAX_REQUEST_RETRANSMIT + 1)
+#: Troubles that are remembered, to be told when nobody answers.
+_TROUBLES = 20
 
 
 class NoAnswer(Exception):
@@ -33,6 +48,10 @@ class PoolUser:
     """
     Resolves pool handles at the first registrar that proves itself and answers.
 
+    :param registrars: endpoint descriptions of the registrars that may be asked.
+    :param stale: how many seconds an answer may be used again (RFC 5352 section 3.3).  A
+        registrar spreads the load by answering each request otherwise, so that a cache
+        makes the policy coarser; by default there is none.
     :param notify: told what happens, in words for a log.
     """
 
@@ -42,25 +61,28 @@ class PoolUser:
         registrars: Sequence[str],
         security: Security,
         *,
+        stale: float = 0.0,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
     ) -> None:
         self._reactor = reactor
-        self._user = User()
+        self._user = User(stale=stale)
         self._observer = notify
         self._troubles: dict[str, None] = {}
+        self._random = rng or random.SystemRandom()
         self._link = Link(
             reactor,
             registrars,
             security,
             self._user,
             notify=self._happened,
-            random=rng or random.SystemRandom(),
+            random=self._random,
         )
+        self._asking: set[Deferred[Resolution]] = set()
         self._running = False
 
     def resolve(
-        self, handle: bytes, items: int | None = None, timeout: float = 10.0
+        self, handle: bytes, items: int | None = None, timeout: float = TIMEOUT
     ) -> "Deferred[Resolution]":
         """
         Ask who is in a pool.
@@ -70,38 +92,56 @@ class PoolUser:
         """
         asked: Deferred[Resolution] = Deferred()
 
-        def answered(resolution: Resolution) -> None:
-            if not asked.called:
+        def answered(resolution: Resolution | None) -> None:
+            if asked.called:
+                return
+            if resolution is None:
+                asked.errback(NoAnswer(self._why(timeout)))
+            else:
                 asked.callback(resolution)
 
-        self._link.perform(self._user.resolve(handle, items, answered))
+        now = self._reactor.seconds()
+        self._link.perform(self._user.resolve(handle, items, answered, now))
         self._start()
+        self._asking.add(asked)
         asked.addTimeout(timeout, self._reactor)
 
-        def unanswered(failure: Failure) -> Resolution:
-            failure.trap(TookTooLong)
-            self._user.forget(handle)
-            raise NoAnswer(self.troubles or f"no registrar answered within {timeout:g} seconds")
+        def over(result: Any) -> Any:
+            self._asking.discard(asked)
+            self._link.perform(self._user.forget(answered))
+            if isinstance(result, Failure) and result.check(TookTooLong):
+                raise NoAnswer(self._why(timeout))
+            return result
 
-        return asked.addErrback(unanswered)
+        return asked.addBoth(over)
+
+    def chooser(self, resolution: Resolution) -> Chooser:
+        """Choose among these elements as the pool's policy wants it."""
+        return Chooser(resolution, self._random)
 
     def watch(self, handle: bytes, changed: Callable[[Resolution], None]) -> None:
-        """Call `changed` with who is in a pool, now and at every change."""
-        self._link.perform(self._user.resolve(handle, None, changed, watch=True))
+        """
+        Call `changed` with who is in a pool, now and at every change.
+
+        A pool that isn't there is a resolution with a refusal, and is asked for again.
+        """
+        self._link.perform(self._user.watch(handle, changed))
         self._start()
 
     def unwatch(self, handle: bytes) -> None:
-        """Call no more."""
-        self._user.forget(handle)
+        """Call nobody any more about this pool."""
+        self._link.perform(self._user.unwatch(handle))
 
     def report(self, handle: bytes, identifier: int) -> None:
         """
-        Tell the registrar that an element could not be reached.
+        Tell a registrar that an element could not be reached.
 
-        At most once for each failure (RFC 5352 section 3.5); there is no answer.
+        Only of one that this application has tried.  There is no answer; what is said
+        twice, or too often, isn't sent (RFC 5352 section 3.5).
         """
         now = self._reactor.seconds()
         self._link.perform(self._user.report(handle, identifier, now))
+        self._start()
 
     @property
     def troubles(self) -> str:
@@ -109,9 +149,15 @@ class PoolUser:
         return "\n".join(self._troubles)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; what still waits for an answer fails with `NoAnswer`."""
         self._running = False
         self._link.stop()
+        for asked in list(self._asking):
+            if not asked.called:
+                asked.errback(NoAnswer("the pool user was closed"))
+
+    def _why(self, timeout: float) -> str:
+        return self.troubles or f"no registrar answered within {timeout:g} seconds"
 
     def _start(self) -> None:
         if not self._running:
@@ -119,8 +165,8 @@ class PoolUser:
             self._link.start()
 
     def _happened(self, notice: Notice) -> None:
-        if notice.what in (What.UNREACHABLE, What.UNLINKED):
+        if notice.what in (What.UNREACHABLE, What.UNLINKED, What.COMPLAINED):
             self._troubles[notice.words] = None
-            while len(self._troubles) > 20:
+            while len(self._troubles) > _TROUBLES:
                 del self._troubles[next(iter(self._troubles))]
         self._observer(notice)

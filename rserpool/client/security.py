@@ -87,11 +87,16 @@ class Certified:
 
     @classmethod
     def with_files(
-        cls, ca: str | None, name: str | None, certificate: str, private_key: str
+        cls,
+        ca: str | None,
+        name: str | None,
+        certificate: str,
+        private_key: str,
+        minimum: str = "1.3",
     ) -> "Certified":
         """Show a certificate of one's own as well, from PEM files."""
         client = Issued(Path(certificate).read_bytes(), Path(private_key).read_bytes())
-        return cls(ca, name, client)
+        return cls(ca, name, client, minimum)
 
 
 Security = Plain | PreSharedKey | Certified

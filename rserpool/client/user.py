@@ -1,127 +1,180 @@
 """
-A pool user's side of ASAP (RFC 5352 sections 3.3 and 3.5), pure.
+A pool user's side of ASAP (RFC 5352 sections 3.3, 3.5 and 3.7.2), pure.
 
-Resolutions wait for their answers in order, are repeated when T1 rings, and given up after
-MAX-REQUEST-RETRANSMIT.  Who is chosen from an answer follows from the pool's policy.
+Note [An answer that doesn't come]
+
+When T1 rings, RFC 5352 sends the request again and hunts for another registrar in parallel.
+On a connection that loses nothing, sending again to the same registrar can't help: so the
+user leaves it, and the request is sent again to the next one (which may be the same, by a
+new connection).  After MAX-REQUEST-RETRANSMIT repetitions the application is told that
+nobody answers.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import attrs
 
+from rserpool.client.cache import Cache
+from rserpool.client.causes import complained, reported
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer
-from rserpool.wire import asap, policies
-from rserpool.wire.causes import Cause
+from rserpool.client.reports import Reports
+from rserpool.client.resolution import Resolution
+from rserpool.wire import asap
 from rserpool.wire.errors import WireError
-from rserpool.wire.parameters import PoolElement
-from rserpool.wire.policies import Policy, RoundRobin
+from rserpool.wire.policies import RoundRobin
 
 #: T1-ENRPrequest in seconds, and MAX-REQUEST-RETRANSMIT (section 7).
 T1 = "T1-ENRPrequest"
 T1_SECONDS = 15.0
 MAX_REQUEST_RETRANSMIT = 2
-#: Unreachable reports in a row, and again each minute: a pool user whose network is down
-#: would report the whole world (RFC 5355 section 2.13).
-REPORTS = 10
-REPORT_SECONDS = 60.0
 
+#: The pause before a pool is asked for again that can't be watched: "If a negative response
+#: is returned, no further updates to the Pool [...] will occur" (section 2.2.5).
+WATCH_AGAIN = 15.0
 
-class Random(Protocol):
-    """A source of numbers in [0, 1), given from outside."""
-
-    def random(self) -> float:
-        """Return the next one."""
-
-
-@attrs.frozen
-class Resolution:
-    """The elements of a pool in the order of its policy, or why there are none."""
-
-    handle: bytes
-    policy: Policy = RoundRobin()
-    elements: tuple[PoolElement, ...] = ()
-    refusal: Cause | None = None
-    updates: bool = False  # the registrar will tell of changes
-
-
-Answer = Callable[[Resolution], None]
+#: Called with what is known of a pool; None: no registrar has answered.
+Answer = Callable[[Resolution | None], None]
+Watcher = Callable[[Resolution], None]
 
 
 @attrs.define(eq=False)
 class _Question:
+    number: int
     handle: bytes
-    data: bytes
-    answer: Answer
-    tries: int = 0
+    items: int | None
+    answer: Answer | None  # None: it is for all who watch this pool
+    sent: int = 0
+
+    @property
+    def watch(self) -> bool:
+        """Whether it asks for updates, too."""
+        return self.answer is None
+
+    @property
+    def timer(self) -> str:
+        """Each question has a T1 of its own."""
+        return f"{T1} {self.number}"
+
+    def message(self) -> bytes:
+        """As it is asked."""
+        return asap.encode(
+            asap.HandleResolution(subscribe=self.watch, handle=self.handle, items=self.items)
+        )
 
 
 class User:
-    """One pool user."""
+    """
+    One pool user.
 
-    def __init__(self, timeout: float = T1_SECONDS) -> None:
+    :param timeout: T1, in seconds.
+    :param stale: how long an answer may be used again; 0: never.
+    """
+
+    def __init__(self, timeout: float = T1_SECONDS, stale: float = 0.0) -> None:
         self._timeout = timeout
         self._linked = False
+        self._count = 0
         self._questions: list[_Question] = []
-        self._watched: dict[bytes, Answer] = {}
-        self._reports = float(REPORTS)
-        self._reported = 0.0
+        self._watched: dict[bytes, list[Watcher]] = {}
+        self._cache = Cache(stale)
+        self._reports = Reports()
 
     def resolve(
-        self, handle: bytes, items: int | None, answer: Answer, *, watch: bool = False
+        self, handle: bytes, items: int | None, answer: Answer, now: float
     ) -> list[Effect]:
-        """Ask who is in a pool; with `watch`, `answer` is called at every change as well."""
-        message = asap.HandleResolution(subscribe=watch, handle=handle, items=items)
-        question = _Question(handle, asap.encode(message), answer)
-        self._questions.append(question)
-        if watch:
-            self._watched[handle] = answer
+        """
+        Ask who is in a pool; `answer` is called once.
+
+        :raise EncodeError: the handle can't be written as a message.
+        """
+        known = self._cache.find(handle, items, now)
+        if known is not None:
+            answer(known)
+            return []
+        question = self._put(handle, items, answer)
         return self._ask(question) if self._linked else []
+
+    def watch(self, handle: bytes, changed: Watcher) -> list[Effect]:
+        """Call `changed` with who is in a pool, now and at every change (the S bit)."""
+        question = self._put(handle, None, None)
+        self._watched.setdefault(handle, []).append(changed)
+        return self._ask(question) if self._linked else []
+
+    def unwatch(self, handle: bytes) -> list[Effect]:
+        """
+        Watch a pool no more.
+
+        ASAP has no message for that: a subscription lasts as long as its connection, and
+        updates that still come are let go.
+        """
+        self._watched.pop(handle, None)
+        dropped = [q for q in self._questions if q.watch and q.handle == handle]
+        return [CancelTimer(_again(handle)), *self._drop(dropped)]
+
+    def forget(self, answer: Answer) -> list[Effect]:
+        """Nobody waits for this answer any more."""
+        return self._drop([q for q in self._questions if q.answer == answer])
 
     def report(self, handle: bytes, identifier: int, now: float) -> list[Effect]:
         """Tell the registrar that an element can't be reached, within a budget."""
-        refill = (now - self._reported) * REPORTS / REPORT_SECONDS
-        self._reports = min(REPORTS, self._reports + refill)
-        self._reported = now
-        if not self._linked or self._reports < 1:
+        self._cache.drop(handle)
+        data = self._reports.report(handle, identifier, now)
+        if data is None:
             return []
-        self._reports -= 1
-        message = asap.EndpointUnreachable(handle=handle, identifier=identifier)
-        return [Send(asap.encode(message))]
+        if self._linked:
+            return [Send(data)]
+        self._reports.hold(data)
+        return []
 
     def linked(self) -> list[Effect]:
         """There is a home registrar: ask it what is unanswered, and watch there."""
         self._linked = True
-        asked = {question.handle for question in self._questions}
-        for handle, answer in self._watched.items():
+        asked = {question.handle for question in self._questions if question.watch}
+        for handle in self._watched:
             if handle not in asked:
-                message = asap.HandleResolution(subscribe=True, handle=handle)
-                self._questions.append(_Question(handle, asap.encode(message), answer))
-        return [effect for question in self._questions for effect in self._ask(question)]
+                self._put(handle, None, None)
+        effects = self._reports.held()
+        for question in self._questions:
+            effects += self._ask(question)
+        return effects
 
     def unlinked(self) -> list[Effect]:
         """The home registrar was lost."""
         self._linked = False
-        return [CancelTimer(T1)]
+        timers = [question.timer for question in self._questions]
+        return [CancelTimer(name) for name in [*timers, *map(_again, self._watched)]]
 
     def rang(self, name: str) -> list[Effect]:
-        """T1 has rung: repeat what is unanswered, or look for a better registrar."""
-        if name != T1 or not self._questions:
+        """T1 has rung: see Note [An answer that doesn't come]; or it is time to ask again."""
+        for handle in self._watched:
+            if name == _again(handle):
+                question = self._put(handle, None, None)
+                return self._ask(question) if self._linked else []
+        found = [question for question in self._questions if question.timer == name]
+        if not found:
             return []
-        if any(question.tries > MAX_REQUEST_RETRANSMIT for question in self._questions):
-            for question in self._questions:
-                question.tries = 0
-            return [Hunt("it doesn't answer")]
-        return [effect for question in self._questions for effect in self._ask(question)]
+        question = found[0]
+        if question.answer is not None and question.sent > MAX_REQUEST_RETRANSMIT:
+            self._questions.remove(question)
+            question.answer(None)
+            return []
+        return [Hunt("it doesn't answer a resolution")]
 
     def arrived(self, data: bytes, now: float) -> list[Effect]:
         """A message has come from the home registrar."""
         try:
-            message = asap.decode(data).message
+            decoded = asap.decode(data)
         except WireError as error:
             return [Hunt(f"it sends nonsense: {error}")]
-        if not isinstance(message, asap.HandleResolutionResponse):
-            return []
+        message = decoded.message
+        effects: list[Effect] = []
+        if isinstance(message, asap.HandleResolutionResponse):
+            effects = self._answered(message, now)
+        elif isinstance(message, asap.Error):
+            effects = complained(message)
+        return effects + reported(decoded)
+
+    def _answered(self, message: asap.HandleResolutionResponse, now: float) -> list[Effect]:
         resolution = Resolution(
             message.handle,
             message.policy if message.policy is not None else RoundRobin(),
@@ -129,60 +182,56 @@ class User:
             None if message.error is None else message.error.causes[0],
             message.accepted_updates,
         )
-        question = next((q for q in self._questions if q.handle == message.handle), None)
+        question = self._asked(resolution)
+        effects: list[Effect] = []
         if question is not None:
             self._questions.remove(question)
+            effects.append(CancelTimer(question.timer))
+        if question is None or question.watch or resolution.updates:
+            effects += self._tell_watchers(resolution, now)
+        if question is not None and question.answer is not None:
+            resolution = attrs.evolve(
+                resolution, elements=resolution.elements[: question.items]
+            )
+            self._cache.keep(resolution, question.items, now)
             question.answer(resolution)
-        elif message.handle in self._watched:
-            self._watched[message.handle](resolution)
-        return [] if self._questions else [CancelTimer(T1)]
+        return effects
 
-    def forget(self, handle: bytes) -> None:
-        """Ask and watch no more."""
-        self._watched.pop(handle, None)
-        self._questions = [q for q in self._questions if q.handle != handle]
+    def _asked(self, resolution: Resolution) -> _Question | None:
+        """
+        Which question this answers: the first of its pool.
+
+        An update looks like the answer to a watcher's question (it has the A bit), so that
+        such a question comes first.
+        """
+        found = [q for q in self._questions if q.sent and q.handle == resolution.handle]
+        found.sort(key=lambda question: question.watch is not resolution.updates)
+        return found[0] if found else None
+
+    def _tell_watchers(self, resolution: Resolution, now: float) -> list[Effect]:
+        handle = resolution.handle
+        if handle not in self._watched:
+            return []
+        self._cache.keep(resolution, None, now)
+        for changed in list(self._watched[handle]):
+            changed(resolution)
+        return [] if resolution.updates else [SetTimer(_again(handle), WATCH_AGAIN)]
+
+    def _put(self, handle: bytes, items: int | None, answer: Answer | None) -> _Question:
+        self._count += 1
+        question = _Question(self._count, handle, items, answer)
+        question.message()  # raises before anything has changed
+        self._questions.append(question)
+        return question
 
     def _ask(self, question: _Question) -> list[Effect]:
-        question.tries += 1
-        return [Send(question.data), SetTimer(T1, self._timeout)]
+        question.sent += 1
+        return [Send(question.message()), SetTimer(question.timer, self._timeout)]
+
+    def _drop(self, dropped: list[_Question]) -> list[Effect]:
+        self._questions = [q for q in self._questions if q not in dropped]
+        return [CancelTimer(question.timer) for question in dropped]
 
 
-class Chooser:
-    """
-    Chooses from a resolution, once for each use of the pool (RFC 5356, "Pool User
-    Considerations").
-    """
-
-    def __init__(self, resolution: Resolution, random: Random) -> None:
-        self._elements = list(resolution.elements)
-        self._by_chance = isinstance(
-            resolution.policy,
-            (policies.Random, policies.WeightedRandom, policies.RandomizedLeastUsed),
-        )
-        self._around = isinstance(
-            resolution.policy, (policies.RoundRobin, policies.WeightedRoundRobin)
-        )
-        self._random = random
-        self._next = 0
-
-    def choose(self) -> PoolElement | None:
-        """The element for the next use; None: all have failed."""
-        elements = self._elements
-        if not elements:
-            return None
-        if self._by_chance:
-            return elements[int(self._random.random() * len(elements))]
-        if not self._around:
-            return elements[0]
-        self._next %= len(elements)
-        chosen = elements[self._next]
-        self._next += 1
-        return chosen
-
-    def failed(self, identifier: int) -> None:
-        """An element could not be reached: it isn't chosen again."""
-        for at, element in enumerate(self._elements):
-            if element.identifier == identifier:
-                del self._elements[at]
-                self._next -= at < self._next
-                return
+def _again(handle: bytes) -> str:
+    return f"watch again {handle.hex()}"

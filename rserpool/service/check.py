@@ -3,20 +3,60 @@
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
-from twisted.web.client import Agent, HTTPConnectionPool, readBody
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
 
 #: Seconds that the service may take to answer; a longer silence is a failure.
 TIMEOUT = 5.0
+#: Checks in a row that must fail before the service is taken out of its pool: a single lost
+#: packet isn't an end.  One that holds brings it back.
+FAILURES = 2
 #: Asks once; the Deferred fires with what is wrong, or with nothing.
 Check = Callable[[], "Deferred[str]"]
 
 
-def check(reactor: Any, kind: str, host: str, port: int) -> Check:
+class Health:
+    """
+    Whether the service works, as its checks tell.
+
+    One success is enough to say yes, `failures` in a row to say no.
+
+    :ivar works: None before the first check.
+    """
+
+    def __init__(self, failures: int = FAILURES) -> None:
+        self.works: bool | None = None
+        self._failures = failures
+        self._failed = 0
+
+    def seen(self, wrong: str) -> bool:
+        """Take in a check; True: it has changed whether the service works."""
+        self._failed = self._failed + 1 if wrong else 0
+        if wrong and self.works and self._failed < self._failures:
+            return False
+        return self._is(not wrong)
+
+    def died(self) -> bool:
+        """The service is known to be dead, without any check; True: it worked before."""
+        return self._is(works=False)
+
+    def _is(self, works: bool) -> bool:
+        changed = self.works is not works
+        self.works = works
+        return changed
+
+
+def check(reactor: Any, kind: str, host: str, port: int, timeout: float = TIMEOUT) -> Check:
     """
     Make a check: ``tcp``, ``http:PATH`` or ``none``.
+
+    ``tcp`` holds when a connection comes about, ``http:PATH`` when a GET of that path is
+    answered with a status under 400.
 
     :raise ValueError: there is no such check.
     """
@@ -24,33 +64,80 @@ def check(reactor: Any, kind: str, host: str, port: int) -> Check:
     if kind == "none":
         return lambda: succeed("")
     if kind == "tcp":
-        return lambda: _tcp(reactor, host, port)
-    if name == "http" and path.startswith("/"):
-        return lambda: _http(reactor, host, port, path)
+        return lambda: _ask(reactor, host, port, timeout, None)
+    if name == "http" and path.startswith("/") and path.isascii() and path.isprintable():
+        if " " not in path:
+            literal = f"[{host}]" if ":" in host else host
+            lines = [f"GET {path} HTTP/1.1", f"Host: {literal}:{port}", "Connection: close"]
+            request = "\r\n".join([*lines, "User-Agent: rserpool-pe", "", ""]).encode()
+            return lambda: _ask(reactor, host, port, timeout, request)
+        raise ValueError(f"{kind!r}: write a space in a path as %20")
     raise ValueError(f"{kind!r} isn't a check: write tcp, http:/PATH or none")
 
 
-def _tcp(reactor: Any, host: str, port: int) -> "Deferred[str]":
-    endpoint = HostnameEndpoint(reactor, host, port, timeout=TIMEOUT)
-    asked: Deferred[Any] = endpoint.connect(Factory.forProtocol(Protocol))
+def _ask(
+    reactor: Any, host: str, port: int, timeout: float, request: bytes | None
+) -> "Deferred[str]":
+    """Connect, ask if there is something to ask, and hang up."""
+    factory: Any = Factory.forProtocol(Protocol if request is None else _Status)
+    factory.noisy = False
+    asked: Deferred[Any] = HostnameEndpoint(reactor, host, port, timeout=timeout).connect(
+        factory
+    )
 
-    def reached(protocol: Any) -> str:
+    def reached(protocol: Any) -> Any:
+        if request is not None:
+            answer: Deferred[str] = protocol.ask(request)
+            return answer
         protocol.transport.loseConnection()
         return ""
 
-    return asked.addCallbacks(reached, lambda failure: failure.getErrorMessage())
+    def failed(failure: Failure) -> str:
+        if failure.check(error.ConnectionRefusedError):
+            return f"nobody listens on {host} port {port}"
+        return failure.getErrorMessage()
+
+    asked.addCallback(reached)
+    asked.addTimeout(timeout, reactor, lambda *_: f"no answer within {timeout:g} seconds")
+    return asked.addErrback(failed)
 
 
-def _http(reactor: Any, host: str, port: int, path: str) -> "Deferred[str]":
-    agent = Agent(reactor, connectTimeout=TIMEOUT, pool=HTTPConnectionPool(reactor, False))
-    literal = f"[{host}]" if ":" in host else host
-    asked: Deferred[Any] = agent.request(b"GET", f"http://{literal}:{port}{path}".encode())
+class _Status(LineOnlyReceiver):
+    """Reads the status line of an HTTP answer, and no more of it."""
 
-    def answered(response: Any) -> "Deferred[str]":
-        words = "" if response.code < 400 else f"HTTP status {response.code}"
-        read: Deferred[Any] = readBody(response)
-        return read.addBoth(lambda _: words)
+    MAX_LENGTH = 1024  # octets; a status line is shorter
 
-    asked.addCallback(answered)
-    asked.addTimeout(TIMEOUT, reactor)
-    return asked.addErrback(lambda failure: failure.getErrorMessage())
+    transport: Any
+
+    def __init__(self) -> None:
+        self._answer: Deferred[str] = Deferred(lambda _: self.transport.abortConnection())
+
+    def ask(self, request: bytes) -> "Deferred[str]":
+        """Send the request; what is wrong with the answer comes back."""
+        self.transport.write(request)
+        return self._answer
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Read the status; an interim answer (1xx) and its headers are skipped."""
+        version, _, status = line.partition(b" ")
+        if version.startswith(b"HTTP/") and status[:3].isdigit():
+            if status.startswith(b"1"):
+                self._interim = True
+            else:
+                bad = status >= b"400"
+                self._tell(f"HTTP status {status[:3].decode()}" if bad else "")
+        elif not self._interim:
+            self._tell("it doesn't speak HTTP")
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Whatever this is, it isn't a status line."""
+        self._tell("it doesn't speak HTTP")
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008,N802
+        """It has hung up."""
+        self._tell("it hung up without an answer")
+
+    def _tell(self, wrong: str) -> None:
+        if not self._answer.called:
+            self._answer.callback(wrong)
+            self.transport.abortConnection()

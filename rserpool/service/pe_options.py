@@ -1,0 +1,266 @@
+"""What ``twistd rserpool-pe`` can be told: options, which are keys of ``[element]``, too."""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import attrs
+
+from rserpool.client import Certified, Plain, PreSharedKey, Security
+from rserpool.security.psk.entry import pe_identifier
+from rserpool.service import check as checks
+from rserpool.service.options import options
+from rserpool.service.settings import (
+    Override,
+    Reader,
+    choice,
+    number,
+    setting,
+    text,
+    whole,
+)
+from rserpool.service.spawn import words_of
+from rserpool.transport import endpoints
+from rserpool.wire import policies
+from rserpool.wire.policies import NAMES, Policy
+
+
+def parse_policy(value: object) -> Policy:
+    """
+    Read ``round-robin`` or ``weighted-round-robin:weight=3``.
+
+    Loads aren't given: they are asked for.
+
+    :raise ValueError: there is no such policy, or it has no such value.
+    """
+    name, _, rest = text(value).partition(":")
+    if name not in NAMES:
+        raise ValueError(f"{name!r} isn't a policy; there are {', '.join(NAMES)}")
+    wanted = [field.name for field in attrs.fields(NAMES[name]) if field.name != "load"]
+    values: dict[str, int] = {}
+    for part in rest.split(":") if rest else ():
+        key, equals, digits = part.partition("=")
+        if key not in wanted or not equals:
+            raise ValueError(f"{name} has no {key!r}; it has {', '.join(wanted) or 'nothing'}")
+        values[key] = whole(0, 0xFFFFFFFF)(digits)
+    missing = [key for key in wanted if key not in values]
+    if missing:
+        raise ValueError(f"{name} needs {', '.join(f'{key}=NUMBER' for key in missing)}")
+    if hasattr(NAMES[name], "load"):
+        values["load"] = 0
+    policy: Policy = NAMES[name](**values)
+    return policy
+
+
+def _registrar(value: object) -> str:
+    description = text(value)
+    endpoints.client(None, description, 1.0)
+    return description
+
+
+def _service(value: object) -> tuple[str, int]:
+    description = text(value)
+    kind, _, rest = description.partition(":")
+    host, _, port = rest.rpartition(":")
+    host = host.replace("\\:", ":").strip("[]")
+    if kind != "tcp" or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{description!r} isn't a service: write tcp:ADDRESS:PORT")
+    return _address(host, int(port)), int(port)
+
+
+def _address(host: str, port: int) -> str:
+    """
+    The address that users are given.
+
+    A name is looked up now, and its IPv4 address taken if it has one: a registration holds
+    exactly one address, and most servers listen there.
+    """
+    try:
+        found = [str(ip_address(host))]
+    except ValueError:
+        try:
+            known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ValueError(f"{host!r} has no address: {error.strerror}") from None
+        found = [str(entry[4][0]) for entry in sorted(known, key=_family)]
+    address = ip_address(found[0].partition("%")[0])
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"{host} isn't an address that users can reach: give this host's own")
+    return str(address)
+
+
+def _family(entry: tuple[object, ...]) -> bool:
+    return entry[0] != socket.AF_INET
+
+
+def _check(value: object) -> str:
+    kind = text(value)
+    checks.check(None, kind, "", 0)
+    return kind
+
+
+def _program(value: object) -> str:
+    command = text(value)
+    words_of(command)
+    return command
+
+
+def _identifier(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return pe_identifier(text(value))
+
+
+@attrs.frozen(kw_only=True)
+class ElementTable:
+    """``[element]``: which service, in which pool, known to which registrars."""
+
+    pool: str | None = setting(text, default=None, option="HANDLE", help="the pool to join")
+    service: tuple[str, int] | None = setting(
+        _service, default=None, option="tcp:ADDRESS:PORT",
+        help="where users reach the service",
+    )  # fmt: skip
+    registrar: tuple[str, ...] = setting(
+        _registrar, default=(), many=True, option="ENDPOINT",
+        help="a registrar, like tcp:registrar.example:3864",
+    )  # fmt: skip
+    security: str = setting(
+        choice("required", "none"), default="required", option="required|none",
+        help="whether the registrars are secure (the default)",
+    )  # fmt: skip
+    identity: str | None = setting(
+        text, default=None, option="NAME", help="whose key to use; if the file has several"
+    )
+    psk: str | None = setting(
+        text, default=None, option="FILE", help="a key file with this element's key"
+    )
+    certificate: str | None = setting(
+        text, default=None, option="FILE", help="instead of a key: a client certificate (PEM)"
+    )
+    private_key: str | None = setting(
+        text, default=None, option="FILE", help="the private key of the certificate (PEM)"
+    )
+    ca: str | None = setting(
+        text, default=None, option="FILE",
+        help="with a certificate: the authorities that registrars are believed by",
+    )  # fmt: skip
+    name: str | None = setting(
+        text, default=None, option="NAME",
+        help="with a certificate: the registrars' name, if not the host that is called",
+    )  # fmt: skip
+    tls_minimum: str = setting(
+        choice("1.3", "1.2"), default="1.3", option="1.3|1.2", help="the oldest version of TLS"
+    )
+    policy: Policy = setting(
+        parse_policy, default=policies.RoundRobin(), option="NAME[:KEY=VALUE]",
+        help="the pool's selection policy, like weighted-round-robin:weight=3",
+    )  # fmt: skip
+    load: str | None = setting(
+        text, default=None, option="COMMAND",
+        help="prints the load for an adaptive policy, 0 to 1 or 0% to 100%, run by the shell; "
+        "without it, the machine's load",
+    )  # fmt: skip
+    lifetime: int = setting(
+        whole(1, 0x7FFFFFFF), default=300, option="SECONDS",
+        help="how long a registration holds; it is renewed in time",
+    )  # fmt: skip
+    pe_id: int | None = setting(
+        _identifier, default=None, option="N",
+        help="the PE identifier, decimal or 0x; random if not given",
+    )  # fmt: skip
+    check: str = setting(
+        _check, default="tcp", option="tcp|http:PATH|none",
+        help="how to find out whether the service works",
+    )  # fmt: skip
+    check_interval: float = setting(
+        number(0.1, 86400), default=2.0, option="SECONDS", help="between two checks"
+    )
+    check_timeout: float = setting(
+        number(0.1, 86400), default=checks.TIMEOUT, help="how long a check may take"
+    )
+    check_failures: int = setting(
+        whole(1, 1000), default=checks.FAILURES,
+        help="so many checks in a row must fail before the service leaves the pool",
+    )  # fmt: skip
+    spawn: str | None = setting(
+        _program, default=None, option="COMMAND", help="run and supervise the service itself"
+    )
+
+
+TABLES: dict[str, type] = {"element": ElementTable}
+
+
+def load(path: str | None, overrides: Iterable[Override]) -> tuple[ElementTable, Security]:
+    """
+    Read a configuration, and the keys and certificates that it names.
+
+    :raise ConfigError: all that is wrong with it.
+    """
+    reader = Reader(TABLES)
+    table: ElementTable = reader.read(path, overrides)["element"]
+    for key in ("pool", "service", "registrar"):
+        if not getattr(table, key) and not _at_fault(reader, key):
+            reader.fault("element", key, "is missing")
+    security: Security = Plain()
+    contradictions = list(_contradictions(table))
+    for key, words in contradictions:
+        if not _at_fault(reader, key):
+            reader.fault("element", key, words)
+    if not contradictions:
+        try:
+            security = _security(table)
+        except (OSError, ValueError) as error:
+            for line in _in_words(error):
+                reader.fault("element", "psk" if table.psk else "certificate", line)
+    reader.check()
+    return table, security
+
+
+def _at_fault(reader: Reader, key: str) -> bool:
+    """Whether something was said of this key already: it was given, but is no good."""
+    marks = f"--{key}: ", f": element.{key}: "
+    return any(fault.startswith(marks[0]) or marks[1] in fault for fault in reader.faults)
+
+
+def _contradictions(table: ElementTable) -> Iterable[tuple[str, str]]:
+    given = [key for key in ("psk", "certificate", "ca") if getattr(table, key)]
+    if table.security == "none":
+        for key in given:
+            yield key, "security is none: leave this out, or set security to required"
+    elif table.psk and table.certificate:
+        yield "certificate", "there is a psk already: give one of the two"
+    elif not table.psk and not table.certificate:
+        yield "psk", "security is required: give psk (a key file), or certificate"
+    if bool(table.certificate) != bool(table.private_key):
+        yield "private-key", "certificate and private-key go together"
+
+
+def _security(table: ElementTable) -> Security:
+    security: Security = Plain()
+    if table.security == "required" and table.psk:
+        security = PreSharedKey.from_file(table.psk, table.identity, table.tls_minimum)
+    elif table.security == "required":
+        assert table.certificate is not None
+        assert table.private_key is not None
+        security = Certified.with_files(
+            table.ca, table.name, table.certificate, table.private_key, table.tls_minimum
+        )
+    security.creator(table.name or "localhost")  # made once, to hear now what is wrong
+    return security
+
+
+def _in_words(error: OSError | ValueError) -> list[str]:
+    if isinstance(error, OSError):
+        return [f"{error.filename} can't be read: {error.strerror}"]
+    return str(error).splitlines()
+
+
+Options = options(
+    "Options",
+    TABLES,
+    load,
+    "Registers a server in a pool while it works, and takes it out when it doesn't. The "
+    "server needs to know nothing of it. For example: twistd -n rserpool-pe --pool web "
+    "--service tcp:192.0.2.7:80 --registrar tcp:registrar.example:3864 --psk web-1.psk "
+    "--check http:/health",
+)
