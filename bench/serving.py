@@ -107,7 +107,8 @@ class Server:
         """Load it for a time; microseconds of CPU for each operation, and more."""
         spec = {
             "port": self.port, "tls": bool(self.client), "client": self.client,
-            "connections": shape[0], "window": shape[1], "size": size, "prepare_size": len(registered()), "seconds": seconds, "own": own,
+            "connections": shape[0], "window": shape[1], "size": size,
+            "prepare_size": len(registered()), "seconds": seconds, "own": own,
             "requests": [request.hex() for request in requests],
             "prepare": [request.hex() for request in prepare],
         }  # fmt: skip

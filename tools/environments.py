@@ -1,0 +1,37 @@
+"""Virtual environments for the tests that need one of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
+    """Run a command; its failure is ours."""
+    words = [str(word) for word in command]
+    print("$", " ".join(words), flush=True)
+    if subprocess.run(words, cwd=cwd, check=False).returncode:
+        sys.exit(f"failed: {' '.join(words)}")
+
+
+def environment(path: Path, python: str = sys.executable) -> Path:
+    """Make a virtual environment anew and return the folder of its programs."""
+    run(python, "-m", "venv", "--clear", path)
+    return path / "bin"
+
+
+def install(programs: Path, *what: str | Path) -> None:
+    """Install packages into it."""
+    run(
+        programs / "python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install",
+        *what,
+    )  # fmt: skip
+
+
+def trial(programs: Path, name: str) -> None:
+    """Run the tests with it."""
+    run(
+        programs / "python", "-m", "twisted.trial", f"--temp-directory=build/trial-{name}",
+        "--reporter=text", "tests",
+    )  # fmt: skip
