@@ -118,9 +118,9 @@ class Call(Factory):
 
     def _words(self, connection: Connection, reason: Failure) -> str:
         error: Any = reason.value
-        if not connection.secure or not isinstance(error, SSL.Error):
-            ended = "the connection was lost" if connection.ready else "it hung up"
-            return ended if connection.ready or not connection.secure else f"{ended}: no TLS?"
+        if not isinstance(error, SSL.Error):
+            ready = connection.ready
+            return "the connection was lost" if ready else "it hung up in the TLS handshake"
         handle = connection.transport.getHandle()
         if self._security.proof is Proof.PSK and not connection.ready:
             return handshake_failure(handle, error)[2]
