@@ -3,9 +3,9 @@
 import random
 from ipaddress import ip_address
 
-from rserpool.handlespace.handlespace import Handlespace, Limits
 from zope.interface import implementer
 
+from rserpool.handlespace.handlespace import Handlespace, Limits
 from rserpool.registrar.effects import Audit, Close, Effect, Send, SetTimer
 from rserpool.registrar.events import Channel, Protocol
 from rserpool.registrar.registrar import Registrar

@@ -2,9 +2,9 @@
 
 from ipaddress import ip_address, ip_network
 
-from rserpool.handlespace.handlespace import Limits
 from twisted.trial.unittest import SynchronousTestCase
 
+from rserpool.handlespace.handlespace import Limits
 from rserpool.registrar.settings import Settings
 from rserpool.security.decisions import DEREGISTER, REGISTER_RENEW, Proof, Restrictions
 from rserpool.wire import asap, causes, policies

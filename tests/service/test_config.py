@@ -1,0 +1,132 @@
+"""Configurations: read from two places, all faults at once."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.service.config import load
+from rserpool.service.settings import ConfigError, Override, parse_set
+
+GOOD = """\
+[registrar]
+asap-tls = "tcp:3864"
+auth = ["psk:keys"]
+server-id = 0x2a
+
+[limits]
+pools = 5
+"""
+BAD = """\
+[registrar]
+securty = "required"
+server-id = 0
+asap-tls = ["tcp:3864", "sctp:3864", "nonsense"]
+certificate = "x.pem"
+
+[timers]
+keep-alive-interval = "soon"
+
+[limts]
+pools = 1
+
+[limits]
+pools = -1
+"""
+
+
+class Configuring(SynchronousTestCase):
+    """TOML and command line."""
+
+    def load(self, text=None, *overrides):
+        """Load a file with this text."""
+        self.path = None
+        if text is not None:
+            self.path = self.mktemp()
+            Path(self.path).write_text(text)
+        return load(self.path, overrides)
+
+    def faults(self, text=None, *overrides):
+        """The faults of a configuration."""
+        error = self.assertRaises(ConfigError, self.load, text, *overrides)
+        return [fault.replace(f"{self.path}", "FILE") for fault in error.faults]
+
+    def test_good(self):
+        """Values come from the file; the rest are defaults."""
+        config = self.load(GOOD)
+        self.assertEqual(config.registrar.asap_tls, ("tcp:3864",))
+        self.assertEqual(config.server_id, 0x2A)
+        self.assertEqual(config.handlespace_limits.pools, 5)
+        self.assertEqual(config.settings.keep_alive_interval, 10)
+        self.assertTrue(config.required)
+
+    def test_random_identifier(self):
+        """Without a server-id it is random, and never 0."""
+        config = self.load(GOOD.replace("server-id = 0x2a", ""))
+        found = {config.server_id for _ in range(20)}
+        self.assertEqual(len(found), 20)
+        self.assertNotIn(0, found)
+
+    def test_command_line_wins(self):
+        """An option takes the place of the file's value, a list of its list."""
+        config = self.load(
+            GOOD,
+            Override("registrar", "server-id", "0x10"),
+            Override("registrar", "asap-tls", "tcp:1"),
+            Override("registrar", "asap-tls", "tcp:2"),
+            parse_set("limits.pools=9"),
+        )
+        self.assertEqual(config.server_id, 16)
+        self.assertEqual(config.registrar.asap_tls, ("tcp:1", "tcp:2"))
+        self.assertEqual(config.limits.pools, 9)
+
+    def test_all_faults(self):
+        """Every fault, with file, line and key, and a hint where one is near."""
+        faults = self.faults(BAD)
+        for place, words in (
+            ("FILE:2: registrar.securty", "did you mean 'security'"),
+            ("FILE:3: registrar.server-id", "whole number"),
+            ("FILE:4: registrar.asap-tls", "no SCTP"),
+            ("FILE:1: registrar.private-key", "go together"),
+            ("FILE:8: timers.keep-alive-interval", "must be a number"),
+            ("FILE:10:", "no table [limts]"),
+            ("FILE:14: limits.pools", "whole number"),
+        ):
+            found = [f for f in faults if f.startswith(place) and words in f]
+            self.assertEqual(len(found), 1, f"{place} {words}: {faults}")
+
+    def test_not_toml(self):
+        """A file that isn't TOML, or isn't there, is a fault."""
+        self.assertIn("FILE:", self.faults("[registrar")[0])
+        error = self.assertRaises(ConfigError, load, "/nonexistent/x.toml", [])
+        self.assertIn("can't be read", error.faults[0])
+
+    def test_contradictions(self):
+        """What can't be together."""
+        for overrides, words in (
+            ({"security": "none", "asap": "tcp:1", "auth": "psk:x"}, "would mix"),
+            ({"security": "none", "asap-tls": "tcp:1"}, "would mix"),
+            ({"security": "none", "asap": "tcp:1", "rules": "x"}, "would mix"),
+            ({"asap": "tcp:1"}, "without a TLS listener"),
+            ({"asap-tls": "tcp:1"}, "TLS needs auth"),
+            ({}, "listens nowhere"),
+            ({"asap-tls": "tcp:1", "auth": "psk:x", "peer": "tcp:h:1"}, "no ENRP yet"),
+            ({"asap-tls": "tcp:1", "auth": "psk:x", "enrp-tls": "tcp:1"}, "no ENRP yet"),
+            ({"asap-tls": "tcp:1", "private-key": "x"}, "go together"),
+        ):
+            given = [Override("registrar", key, value) for key, value in overrides.items()]
+            faults = self.faults(None, *given)
+            self.assertTrue(any(words in fault for fault in faults), (overrides, faults))
+
+    def test_plain_beside_tls(self):
+        """A secure registrar may listen plain as well: to refuse."""
+        config = self.load(GOOD.replace("server-id", 'asap = "tcp:3863"\nserver-id'))
+        self.assertTrue(config.required)
+
+    def test_set(self):
+        """--set takes TABLE.KEY=VALUE and nothing else."""
+        for text in ("x", "a=b", ".b=c", "a.=c"):
+            with self.assertRaises(ValueError):
+                parse_set(text)
+        faults = self.faults(GOOD, parse_set("nothing.here=1"), parse_set("limits.pool=1"))
+        self.assertIn("--set nothing.here: there is no table [nothing]", faults)
+        self.assertTrue(any("did you mean 'pools'" in fault for fault in faults))

@@ -1,0 +1,256 @@
+"""Connections: framing, back-pressure, time limits, on a clock that the test turns."""
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.security.budgets import Rate
+from rserpool.transport import connection as module
+from rserpool.transport.allowance import (
+    Allowance,
+    ConnectionLimits,
+    network,
+    plain_address,
+)
+from rserpool.transport.listener import Listener, Patience
+
+MESSAGE = bytes.fromhex("0700000800000000")
+
+
+class Remembers:
+    """A receiver that remembers, and answers as it is told."""
+
+    def __init__(self, answer=b""):
+        self.answer = answer
+        self.chunks = []
+        self.opened_ones = []
+        self.lost_ones = []
+
+    def opened(self, connection):
+        """Remember."""
+        self.opened_ones.append(connection)
+
+    def arrived(self, connection, messages):
+        """Remember and answer."""
+        self.chunks.append(len(messages))
+        if self.answer:
+            connection.write(self.answer * len(messages))
+
+    def lost(self, connection, reason):
+        """Remember."""
+        self.lost_ones.append(connection)
+
+
+class Transport(StringTransport):
+    """A transport that is full when it is told so, and knows how it was ended."""
+
+    aborted = False
+
+    def __init__(self):
+        super().__init__()
+        self.reading = True
+
+    def pauseProducing(self):
+        """The peer isn't read."""
+        self.reading = False
+
+    def resumeProducing(self):
+        """The peer is read again."""
+        self.reading = True
+
+    def abortConnection(self):
+        """Remember."""
+        self.aborted = True
+
+
+class Scene(SynchronousTestCase):
+    """A listener without sockets."""
+
+    limits = ConnectionLimits()
+
+    def setUp(self):
+        self.clock = Clock()
+        self.receiver = Remembers()
+        self.allowance = Allowance(self.limits, self.clock.seconds)
+        self.listener = Listener(self.receiver, self.allowance, Patience(), clock=self.clock)
+
+    def connect(self, host="192.0.2.1"):
+        """A new connection, or None when it is refused."""
+        kind = IPv6Address if ":" in host else IPv4Address
+        protocol = self.listener.buildProtocol(kind("TCP", host, 1234))
+        if protocol is not None:
+            protocol.makeConnection(Transport())
+        return protocol
+
+    def end(self, connection):
+        """The connection ends."""
+        connection.connectionLost()
+
+
+class Reading(Scene):
+    """Bytes to messages."""
+
+    def test_chunks(self):
+        """The messages of one read come together, in chunks of at most 64."""
+        connection = self.connect()
+        connection.dataReceived(MESSAGE * 3 + MESSAGE[:5])
+        connection.dataReceived(MESSAGE[5:] + MESSAGE * 150)
+        self.assertEqual(self.receiver.chunks, [3, 64, 64, 23])
+
+    def test_bad_length(self):
+        """A Message Length under 4 ends the connection."""
+        connection = self.connect()
+        connection.dataReceived(MESSAGE + bytes.fromhex("07000002"))
+        self.assertTrue(connection.transport.aborted)
+        connection.dataReceived(MESSAGE)
+        self.assertEqual(self.receiver.chunks, [])
+
+    def test_held(self):
+        """While it is held nothing is served, and nothing is lost."""
+        connection = self.connect()
+        connection.hold()
+        self.assertFalse(connection.transport.reading)
+        connection.dataReceived(MESSAGE * 2)
+        self.assertEqual(self.receiver.chunks, [])
+        connection.release()
+        self.assertEqual(self.receiver.chunks, [2])
+        self.assertTrue(connection.transport.reading)
+
+
+class BackPressure(Scene):
+    """A peer that doesn't read what it asks for."""
+
+    def test_stops(self):
+        """When the transport is full, the peer isn't read, and what it sent waits."""
+        connection = self.connect()
+        connection.pauseProducing()
+        self.assertFalse(connection.transport.reading)
+        connection.dataReceived(MESSAGE * 200)
+        self.assertEqual(self.receiver.chunks, [])
+        connection.resumeProducing()
+        self.assertEqual(sum(self.receiver.chunks), 200)
+        self.assertTrue(connection.transport.reading)
+
+    def test_stops_in_the_middle(self):
+        """Of one read, no more is served once the transport is full."""
+        self.receiver.answer = bytes(60000)
+        connection = self.connect()
+        write = connection.transport.write
+
+        def filling(data):
+            write(data)
+            connection.pauseProducing()
+
+        connection.transport.write = filling
+        connection.dataReceived(MESSAGE * 1000)
+        self.assertEqual(self.receiver.chunks, [64])
+
+    def test_cut_off_in_time(self):
+        """A peer that doesn't drain within the time is cut off."""
+        connection = self.connect()
+        connection.pauseProducing()
+        for _ in range(35):
+            self.clock.advance(1)
+            self.listener.sweep()
+        self.assertTrue(connection.transport.aborted)
+
+    def test_drained_in_time(self):
+        """One that does stays."""
+        connection = self.connect()
+        for _ in range(20):
+            connection.pauseProducing()
+            for _ in range(20):
+                self.clock.advance(1)
+                self.listener.sweep()
+            connection.resumeProducing()
+        self.assertFalse(connection.transport.aborted)
+
+    def test_pushed(self):
+        """What is pushed without being asked for is bounded, too."""
+        connection = self.connect()
+        connection.pauseProducing()
+        for _ in range(module.MAXIMUM_UNSENT // 60000 + 2):
+            connection.write(bytes(60000))
+        self.assertTrue(connection.transport.aborted)
+
+
+class Time(Scene):
+    """Idle connections, and handshakes that don't end."""
+
+    def age(self, connection, seconds, each=lambda: None):
+        """Let time pass, sweeping every second."""
+        for _ in range(seconds):
+            self.clock.advance(1)
+            each()
+            self.listener.sweep()
+        return connection.ended
+
+    def test_idle(self):
+        """An idle connection is closed."""
+        connection = self.connect()
+        self.assertFalse(self.age(connection, 599))
+        self.assertTrue(self.age(connection, 5))
+
+    def test_traffic_in_either_direction(self):
+        """One with traffic in either direction isn't."""
+        connection = self.connect()
+        self.assertFalse(self.age(connection, 700, lambda: connection.dataReceived(MESSAGE)))
+        self.assertFalse(self.age(connection, 700, lambda: connection.write(MESSAGE)))
+
+    def test_handshake(self):
+        """A handshake that takes too long is cut off."""
+        self.listener.creator = object()
+        connection = self.connect()
+        self.assertFalse(self.age(connection, 9))
+        self.assertTrue(self.age(connection, 3))
+        self.assertEqual(self.receiver.opened_ones, [])
+
+
+class Allowed(Scene):
+    """Who may connect at all."""
+
+    limits = ConnectionLimits(
+        connections=5, connections_per_address=2, handshake_failures=Rate(1, 3)
+    )
+
+    def test_per_address(self):
+        """So many from one address, and again when one has gone."""
+        one = self.connect()
+        self.assertIsNotNone(self.connect())
+        self.assertIsNone(self.connect())
+        self.assertIsNotNone(self.connect("192.0.2.2"))
+        self.end(one)
+        self.assertIsNotNone(self.connect())
+
+    def test_in_all(self):
+        """So many in all."""
+        found = [self.connect(f"192.0.2.{n}") for n in range(1, 8)]
+        self.assertEqual([c is None for c in found], [False] * 5 + [True] * 2)
+        self.assertEqual(len(self.allowance), 5)
+        for connection in found[:5]:
+            self.end(connection)
+            self.end(connection)
+        self.assertEqual(len(self.allowance), 0)
+
+    def test_ipv6(self):
+        """An IPv6 host has one budget, however many addresses it has."""
+        found = [self.connect(f"2001:db8::{n}") for n in range(1, 4)]
+        self.assertIsNone(found[2])
+        self.assertIsNotNone(self.connect("2001:db8:0:1::1"))
+
+    def test_failed_handshakes(self):
+        """An address with too many failed handshakes is refused until it has recovered."""
+        for _ in range(3):
+            self.assertEqual(self.allowance.objection("192.0.2.1"), "")
+            self.allowance.failed("192.0.2.1")
+        self.assertIn("handshakes", self.allowance.objection("192.0.2.1"))
+        self.assertEqual(self.allowance.objection("192.0.2.2"), "")
+        self.clock.advance(1.5)
+        self.assertEqual(self.allowance.objection("192.0.2.1"), "")
+
+    def test_addresses(self):
+        """IPv4 in IPv6's clothes is IPv4; zones are nothing."""
+        self.assertEqual(plain_address("::ffff:192.0.2.1"), "192.0.2.1")
+        self.assertEqual(plain_address("fe80::1%eth0"), "fe80::1")
+        self.assertEqual(network("2001:db8::1:2:3:4"), "2001:db8::")
