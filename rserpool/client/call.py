@@ -119,13 +119,17 @@ class Call(Factory):
     def _words(self, connection: Connection, reason: Failure) -> str:
         error: Any = reason.value
         if not isinstance(error, SSL.Error):
-            ready = connection.ready
-            return "the connection was lost" if ready else "it hung up in the TLS handshake"
+            if connection.ready:
+                return "the connection was lost"
+            return "it hung up in the TLS handshake; is that its port for TLS?"
         handle = connection.transport.getHandle()
         if self._security.proof is Proof.PSK and not connection.ready:
-            return handshake_failure(handle, error)[2]
-        shown = handle.get_peer_certificate(as_cryptography=True)
-        return explain(error, self._wanted, shown)
+            words = handshake_failure(handle, error)[2]
+        else:
+            shown = handle.get_peer_certificate(as_cryptography=True)
+            words = explain(error, self._wanted, shown)
+        plain = "wrong version number" in words
+        return f"it speaks no TLS there ({words})" if plain else words
 
     def _failed(self, failure: Failure) -> None:
         self._finish()

@@ -1,12 +1,11 @@
 """How a client and its registrars prove themselves to each other."""
 
 import time
-from pathlib import Path
 
 import attrs
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
-from rserpool.security.certificate.make import Issued
+from rserpool.security.certificate.make import Issued, load
 from rserpool.security.certificate.trust import verifying_client
 from rserpool.security.decisions import Proof
 from rserpool.security.interfaces import Key
@@ -94,9 +93,12 @@ class Certified:
         private_key: str,
         minimum: str = "1.3",
     ) -> "Certified":
-        """Show a certificate of one's own as well, from PEM files."""
-        client = Issued(Path(certificate).read_bytes(), Path(private_key).read_bytes())
-        return cls(ca, name, client, minimum)
+        """
+        Show a certificate of one's own as well, from PEM files.
+
+        :raise ValueError: (or OSError) they aren't what they should be.
+        """
+        return cls(ca, name, load(certificate, private_key), minimum)
 
 
 Security = Plain | PreSharedKey | Certified
