@@ -111,6 +111,7 @@ class _Status(LineOnlyReceiver):
 
     def __init__(self) -> None:
         self._answer: Deferred[str] = Deferred(lambda _: self.transport.abortConnection())
+        self._interim = False
 
     def ask(self, request: bytes) -> "Deferred[str]":
         """Send the request; what is wrong with the answer comes back."""
