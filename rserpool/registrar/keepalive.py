@@ -44,6 +44,8 @@ class KeepAlive:
 
     def expect(self, element: Element, now: float) -> None:
         """`element` has lost its connection: it has one timeout to come back."""
+        # Taken out first, so that the dictionary stays in the order of deadlines.
+        self._outstanding.pop(element, None)
         self._outstanding[element] = now + self._settings.keep_alive_timeout
         self._alarm(now)
 

@@ -2,11 +2,12 @@
 
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How
-from rserpool.registrar.effects import Audit
+from rserpool.registrar.effects import Audit, Send
 from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
 from rserpool.registrar.share import Share
 from rserpool.registrar.updates import Updates
+from rserpool.wire import asap
 
 ALARM = "expiry"
 #: Elements that expire in one go; the rest follow at once, others served in between.
@@ -42,6 +43,21 @@ class Membership:
         """`element` has registered again as it was: a sign of life."""
         self._keep_alive.heard(element)
 
+    def dismiss(self, element: Element, what: str, reason: str, now: float) -> None:
+        """
+        Take `element` out against its will, and tell it, so that it can come back.
+
+        As at the end of its life (RFC 5352 section 3.2): an element that was only slow, or
+        that only others couldn't reach, registers again at once and is missing no longer.
+        """
+        channel = element.channel
+        self.remove(element, what, reason, now)
+        if isinstance(channel, Channel):
+            message = asap.DeregistrationResponse(
+                handle=element.pool.handle, identifier=element.identifier
+            )
+            self._share.emit(Send(channel, asap.encode(message)))
+
     def remove(self, element: Element, what: str, reason: str, now: float) -> None:
         """Take `element` out of its pool; `what` and `reason` are for the audit log."""
         if isinstance(element.channel, Channel):
@@ -62,15 +78,12 @@ class Membership:
             element.channel = None
             self._keep_alive.expect(element, now)
 
-    def expire(self, now: float) -> list[tuple[Channel | None, Element]]:
-        """Remove those whose registration life is over; who they were, and where."""
-        gone: list[tuple[Channel | None, Element]] = []
+    def expire(self, now: float) -> None:
+        """Dismiss those whose registration life is over."""
         for element in self._share.handlespace.expired(now, AT_ONCE):
-            channel = element.channel if isinstance(element.channel, Channel) else None
-            gone.append((channel, element))
-            self.remove(element, "element.expired", f"life {element.life} is over", now)
+            self._share.counters.elements_expired += 1
+            self.dismiss(element, "element.expired", f"life {element.life} is over", now)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
-        return gone
 
     def _part(self, channel: Channel, element: Element) -> None:
         elements = self._elements[channel]

@@ -69,7 +69,7 @@ class Registrar:
         }
         self._alarms: dict[str, Callable[[float], None]] = {
             keepalive.ALARM: self._keep_alive_due,
-            membership.ALARM: self._expiry_due,
+            membership.ALARM: self._membership.expire,
             updates.ALARM: self._updates_due,
         }
 
@@ -168,13 +168,7 @@ class Registrar:
             else:
                 counters.elements_silent += 1
                 what, why = "element.silent", "no answer to a keep-alive"
-            self._membership.remove(element, what, why, now)
-
-    def _expiry_due(self, now: float) -> None:
-        for channel, element in self._membership.expire(now):
-            self._share.counters.elements_expired += 1
-            if channel is not None:
-                self._share.emit(Send(channel, self._registration.expired(element)))
+            self._membership.dismiss(element, what, why, now)
 
     def _updates_due(self, now: float) -> None:
         self._updates.due()

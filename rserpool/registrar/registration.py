@@ -130,14 +130,6 @@ class Registration:
             self._membership.remove(element, "element.deregistered", f"by {who}", now)
         return _deregistered(message, None)
 
-    def expired(self, element: Element) -> bytes:
-        """The message that tells an element of its expiry (section 3.2)."""
-        return asap.encode(
-            asap.DeregistrationResponse(
-                handle=element.pool.handle, identifier=element.identifier, error=None
-            )
-        )
-
     def _request(self, subject: Subject, message: asap.Registration) -> Request:
         pool = self._pools.get(message.handle)
         if pool is None:

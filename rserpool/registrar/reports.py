@@ -59,7 +59,7 @@ class Reports:
         if self._too_many(complaints, reporter, now):
             self._share.counters.elements_reported += 1
             count = len(complaints.reporters)
-            self._membership.remove(
+            self._membership.dismiss(
                 element, "element.reported", f"unreachable for {count} reporters", now
             )
         elif self._affordable(complaints, now):

@@ -41,9 +41,9 @@ class Rates:
 
     #: Stops registration floods with one valid key (RFC 5355 section 2.1): each costs
     #: memory here and traffic to all peers.  One principal may be a host of many elements.
-    registrations: Rate = Rate(50, 500)
+    registrations: Rate = Rate(100, 2000)
     #: Stops resolution floods, which take the time of honest pool users.
-    resolutions: Rate = Rate(1000, 5000)
+    resolutions: Rate = Rate(5000, 20000)
     #: Stops report floods (section 2.13): each may cost a keep-alive to an element.
     unreachables: Rate = Rate(5, 20)
 

@@ -7,7 +7,7 @@ import attrs
 
 from rserpool.security.budgets import Budget, Rate
 
-_FAILURES = Rate(2, 20)
+_FAILURES = Rate(10, 100)
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,15 @@ class Asking(SynchronousTestCase):
         self.assertEqual(self.scene.registrar.counters.elements_silent, 1)
         self.assertEqual(self.scene.audits[-1].what, "element.silent")
 
+    def test_silent_is_told(self):
+        """It is told so as well, and may come back."""
+        self.scene.register(self.pe)
+        self.scene.wait(15.2 + 5.1)
+        gone = asap.DeregistrationResponse(handle=b"web", identifier=1)
+        self.assertEqual(self.scene.sent[self.pe][-1], gone)
+        self.scene.register(self.pe)
+        self.assertEqual(self.scene.members(), {1})
+
     def test_answering(self):
         """An element that acknowledges stays."""
         self.scene.register(self.pe, life=-1)

@@ -80,6 +80,9 @@ class Reporting(SynchronousTestCase):
         self.scene.tell(self.reporter(4), REPORT)
         self.assertEqual(self.scene.members(), set())
         self.assertEqual(self.scene.registrar.counters.elements_reported, 1)
+        # It is told, so that one that is well after all can come back.
+        gone = asap.DeregistrationResponse(handle=b"web", identifier=1)
+        self.assertEqual(self.scene.sent[self.pe][-1], gone)
 
     def test_window(self):
         """Complaints older than the window are forgotten."""

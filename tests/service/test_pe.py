@@ -1,0 +1,363 @@
+"""The wrapper: registers a server in a pool while it works."""
+
+import os
+
+import attrs
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.task import deferLater
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from rserpool.client import Plain, What
+from rserpool.client.hunt import PAUSE
+from rserpool.service import pe
+from rserpool.service.load import FULL
+from rserpool.service.pe import LINES, ElementService
+from rserpool.service.pe_options import ElementTable, load
+from rserpool.service.settings import Override
+from rserpool.wire import asap, causes
+from rserpool.wire.policies import LeastUsed
+from tests.client.scene import Town, granted, rejected, removed
+from tests.client.scripted import ScriptedRegistrar
+
+
+def table(**changes):
+    """A configuration."""
+    overrides = [Override("element", "pool", "web"), Override("element", "security", "none")]
+    overrides += [Override("element", "service", "tcp:127.0.0.1:80")]
+    overrides += [Override("element", "registrar", one) for one in Town().endpoints(2)]
+    made: ElementTable = load(None, overrides)[0]
+    return attrs.evolve(made, **changes)
+
+
+class Written:
+    """A log that keeps what is written."""
+
+    def __init__(self):
+        self.lines = []
+
+    def emit(self, level, form, **values):
+        """Keep it."""
+        self.lines.append(form.format(**values))
+
+    def info(self, form, **values):
+        """Keep it."""
+        self.emit(LogLevel.info, form, **values)
+
+    error = critical = warn = debug = info
+
+
+class Case(SynchronousTestCase):
+    """A wrapper on a clock, whose checks and loads the test decides."""
+
+    def setUp(self):
+        """It is started."""
+        self.town = Town()
+        self.wrong = ""
+        self.load = 0
+        self.patch(pe, "ask_load", lambda reactor, command: succeed(self.load))
+        self.make()
+
+    def make(self, **changes):
+        """Make and start a wrapper."""
+        self.service = ElementService(self.town.reactor, table(**changes), Plain())
+        self.service._check = lambda: succeed(self.wrong)
+        self.service._log = self.log = Written()
+
+    def pass_time(self, seconds):
+        """Let time pass, by checks."""
+        self.town.reactor.pump([1.0] * int(seconds))
+
+    def registered(self):
+        """Start it, and grant it what it wants; return its home."""
+        self.service.startService()
+        home = self.town.answer(1)
+        home.received()
+        home.send(granted(identifier=self.identifier))
+        return home
+
+    @property
+    def identifier(self):
+        """Its PE identifier."""
+        return self.service._element.membership.identifier
+
+    def said(self, words):
+        """Whether the log has such a line."""
+        return any(words in line for line in self.log.lines)
+
+    def kinds(self, home):
+        """What a registrar has heard."""
+        return [type(message) for message in home.received()]
+
+
+class Checking(Case):
+    """Only while its check holds."""
+
+    def test_works(self):
+        """A service that works is registered at once, and the log says where and as what."""
+        self.registered()
+        self.assertTrue(
+            self.said(f"registered in pool web with tcp:127.0.0.1:1 as {self.identifier:#010x}")
+        )
+
+    def test_not_yet(self):
+        """A service that isn't there yet is waited for, without any call to a registrar."""
+        self.wrong = "nobody listens"
+        self.service.startService()
+        self.pass_time(60)
+        self.assertEqual(self.town.calls(), [])
+        self.assertTrue(self.said("doesn't work yet: nobody listens"))
+        self.wrong = ""
+        self.pass_time(2)
+        self.assertEqual(self.town.calls(), [1, 2])
+
+    def test_one_failure(self):
+        """One failed check changes nothing."""
+        home = self.registered()
+        self.wrong = "no answer"
+        self.pass_time(2)
+        self.wrong = ""
+        self.pass_time(10)
+        self.assertEqual(self.kinds(home), [])
+
+    def test_fails(self):
+        """Two in a row take it out of the pool; the first success brings it back."""
+        home = self.registered()
+        self.wrong = "no answer"
+        self.pass_time(4)
+        self.assertEqual(self.kinds(home), [asap.Deregistration])
+        home.send(removed(identifier=self.identifier))
+        self.assertTrue(self.said("the service doesn't work: no answer"))
+        self.assertTrue(self.said("left pool web"))
+        self.pass_time(10)
+        self.wrong = ""
+        self.pass_time(2)
+        self.assertEqual(self.kinds(home), [asap.Registration])
+
+    def test_fails_while_hunting(self):
+        """A service that fails while there is no home isn't registered when one is found."""
+        self.service.startService()
+        self.town.calls()
+        self.wrong = "no answer"
+        self.pass_time(4)
+        self.assertEqual(self.kinds(self.town.answer(1)), [])
+
+    def test_slow_check(self):
+        """A check that hangs isn't joined by another one."""
+        self.asked = 0
+        slow = Deferred()
+
+        def check():
+            self.asked += 1
+            return slow
+
+        self.service._check = check
+        self.service.startService()
+        self.pass_time(30)
+        self.assertEqual(self.asked, 1)
+
+    def test_refused(self):
+        """A refusal is told with what to do, and isn't tried again."""
+        self.service.startService()
+        home = self.town.answer(1)
+        home.received()
+        home.send(rejected(causes.NonUniquePEIdentifier(), identifier=self.identifier))
+        self.assertTrue(self.said("belongs to another element (cause 0x4). Correct that"))
+        self.pass_time(100)
+        self.assertEqual(self.kinds(home), [])
+
+
+class Wandering(Case):
+    """From one registrar to the next."""
+
+    def test_home_lost(self):
+        """When its home is lost, the log says so, whom it tries, and where it is then."""
+        home = self.registered()
+        home.transport.end()
+        self.pass_time(PAUSE + 1)
+        other = self.town.answer(2)
+        other.send(granted(identifier=self.identifier))
+        for words in (
+            "the home registrar was lost: tcp:127.0.0.1:1: the connection was lost",
+            "trying registrar tcp:127.0.0.1:2",
+            "registered in pool web with tcp:127.0.0.1:2",
+        ):
+            self.assertTrue(self.said(words), words)
+
+    def test_registrar_gone(self):
+        """A registrar that can't be reached is told with the reason."""
+        self.service.startService()
+        self.town.refuse(1)
+        self.assertTrue(self.said("not reached: tcp:127.0.0.1:1: nobody listens there"))
+
+    def test_every_notice_has_a_line(self):
+        """Whatever may happen, the log has words for it."""
+        self.assertEqual(set(LINES), set(What))
+
+
+class Loading(Case):
+    """Adaptive policies."""
+
+    def setUp(self):
+        """With a load."""
+        super().setUp()
+        self.make(policy=LeastUsed(load=0))
+
+    def loads(self, home):
+        """The loads that a registrar has heard of."""
+        return [message.element.policy.load for message in home.received()]
+
+    def test_first(self):
+        """The first registration has a fresh load."""
+        self.load = 77
+        self.service.startService()
+        self.assertEqual(self.loads(self.town.answer(1)), [77])
+
+    def test_little_change(self):
+        """A load that changes little is told by the next renewal."""
+        home = self.registered()
+        self.load = FULL // 20
+        self.pass_time(100)
+        self.assertEqual(self.loads(home), [])
+        self.pass_time(200)
+        self.assertEqual(self.loads(home), [FULL // 20])
+
+    def test_notable_change(self):
+        """A load that changes notably is told at once, once."""
+        home = self.registered()
+        self.load = FULL // 2
+        self.pass_time(2)
+        self.assertEqual(self.loads(home), [FULL // 2])
+        home.send(granted(identifier=self.identifier))
+        self.pass_time(20)
+        self.assertEqual(self.loads(home), [])
+        self.assertTrue(self.said("the load is 50 % now"))
+
+    def test_failing_command(self):
+        """A load command that fails is told once, and the last load stays."""
+        home = self.registered()
+
+        def fail(reactor, command):
+            failed = Deferred()
+            failed.errback(ValueError("no sensor"))
+            return failed
+
+        self.patch(pe, "ask_load", fail)
+        self.pass_time(20)
+        self.assertEqual((self.loads(home), sum("no sensor" in x for x in self.log.lines)),
+                         ([], 1))  # fmt: skip
+
+    def test_failing_at_first(self):
+        """A load command that fails from the beginning doesn't keep the service out."""
+
+        def fail(reactor, command):
+            failed = Deferred()
+            failed.errback(ValueError("no sensor"))
+            return failed
+
+        self.patch(pe, "ask_load", fail)
+        self.service.startService()
+        self.assertEqual(self.loads(self.town.answer(1)), [0])
+
+    def test_hanging_command(self):
+        """A load command that hangs doesn't hold up the checks."""
+        home = self.registered()
+        self.patch(pe, "ask_load", lambda reactor, command: Deferred())
+        self.pass_time(2)
+        self.wrong = "no answer"
+        self.pass_time(4)
+        self.assertEqual(self.kinds(home), [asap.Deregistration])
+
+    def test_other_policies(self):
+        """For a policy without loads nothing is measured."""
+        self.patch(pe, "ask_load", lambda reactor, command: self.fail("measured"))
+        self.make()
+        self.registered()
+        self.pass_time(20)
+
+
+class Stopping(Case):
+    """A clean end."""
+
+    def test_leaves(self):
+        """It de-registers before it ends, and leaves nothing behind."""
+        home = self.registered()
+        stopped = self.service.stopService()
+        self.assertEqual(self.kinds(home), [asap.Deregistration])
+        self.assertNoResult(stopped)
+        home.send(removed(identifier=self.identifier))
+        self.town.reactor.pump([0, 0, 0])
+        self.successResultOf(stopped)
+        self.assertEqual(self.town.reactor.getDelayedCalls(), [])
+
+    def test_silent_registrar(self):
+        """A registrar that doesn't answer delays the end for a few seconds at most."""
+        self.registered()
+        stopped = self.service.stopService()
+        self.pass_time(pe.GOODBYE + 1)
+        self.town.reactor.pump([0, 0])
+        self.successResultOf(stopped)
+
+    def test_never_registered(self):
+        """One that was never registered ends at once."""
+        self.wrong = "nobody listens"
+        self.service.startService()
+        self.successResultOf(self.service.stopService())
+
+    def test_while_measuring(self):
+        """A load command that runs is ended."""
+        cancelled = []
+        self.patch(pe, "ask_load", lambda reactor, command: Deferred(cancelled.append))
+        self.make(policy=LeastUsed(load=0))
+        self.service.startService()
+        self.service.stopService()
+        self.assertEqual(len(cancelled), 1)
+
+
+class Spawning(TestCase):
+    """A server that the wrapper runs itself, and a registrar on loopback."""
+
+    timeout = 30
+
+    @inlineCallbacks
+    def until(self, holds):
+        """Wait until something holds."""
+        while not holds():
+            yield deferLater(reactor, 0.02)
+
+    def start(self, spawn, **changes):
+        """Start a wrapper."""
+        self.registrar = ScriptedRegistrar()
+        self.addCleanup(self.registrar.stop)
+        self.service = ElementService(
+            reactor,
+            table(registrar=(self.registrar.endpoint,), spawn=spawn, check="none",
+                  check_interval=0.1, **changes),
+            Plain(),
+        )  # fmt: skip
+        self.service.startService()
+        self.addCleanup(self.service.stopService)
+
+    @inlineCallbacks
+    def test_life(self):
+        """It is registered while its process runs, and ended after it has left."""
+        self.start("sleep 60")
+        yield self.until(lambda: self.registrar.elements)
+        pid = self.service._spawned._running.pid
+        yield self.service.stopService()
+        self.assertEqual(self.registrar.kinds(), [asap.Registration, asap.Deregistration])
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
+    @inlineCallbacks
+    def test_killed(self):
+        """When its process dies it leaves the pool at once, and comes back with the next."""
+        self.start("sleep 60")
+        yield self.until(lambda: self.registrar.elements)
+        os.kill(self.service._spawned._running.pid, 9)
+        yield self.until(lambda: not self.registrar.elements)
+        yield self.until(lambda: self.registrar.elements)
+        self.assertEqual(
+            self.registrar.kinds(),
+            [asap.Registration, asap.Deregistration, asap.Registration],
+        )
