@@ -74,7 +74,7 @@ class ElementService(Service):
             security,
             Membership(
                 handle=table.pool.encode(),
-                identifier=table.pe_id or new_identifier(),
+                identifier=new_identifier() if table.pe_id is None else table.pe_id,
                 life=table.lifetime,
                 transport=TCPTransport(port=port, addresses=(ip_address(host),)),
                 policy=table.policy,
