@@ -166,6 +166,11 @@ class Connection(Protocol):
         return f"{self.address} port {self.port}"
 
     @property
+    def settled(self) -> bool:
+        """Whether it is up, and who the peer is isn't waited for."""
+        return self.ready and not self._holding
+
+    @property
     def ended(self) -> bool:
         """Whether it is closed or about to be."""
         return self._ended

@@ -141,9 +141,9 @@ class Listener(Factory):
             if connection.touched:
                 connection.touched = False
                 connection.active = now
-            if not connection.ready:
+            if not connection.settled:
                 if patience.handshake and now - connection.since > patience.handshake:
-                    connection.abort("its TLS handshake takes too long")
+                    connection.abort("proving who it is takes too long")
             elif connection.full:
                 connection.stalled = connection.stalled or now
                 if patience.stall and now - connection.stalled > patience.stall:

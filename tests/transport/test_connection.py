@@ -206,6 +206,12 @@ class Time(Scene):
         self.assertTrue(self.age(connection, 3))
         self.assertEqual(self.receiver.opened_ones, [])
 
+    def test_slow_checker(self):
+        """So is one whose identity takes too long to be settled."""
+        connection = self.connect()
+        connection.hold()
+        self.assertTrue(self.age(connection, 12))
+
 
 class Allowed(Scene):
     """Who may connect at all."""

@@ -1,0 +1,166 @@
+"""Sessions: identity is settled before the core hears of a connection."""
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.registrar.events import Protocol
+from rserpool.security.credentials import Evidence, IProvenKey
+from rserpool.security.decisions import Proof, Subject
+from rserpool.service.session import Sessions
+
+
+class Core:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def opened(self, channel, connection):
+        """Remember."""
+        self.told.append(("opened", channel.subject.name))
+
+    def arrived(self, channel, messages):
+        """Remember."""
+        self.told.append(("arrived", channel.subject.name))
+
+    def lost(self, channel):
+        """Remember."""
+        self.told.append(("lost", channel.subject.name))
+
+
+class Connection:
+    """As much of a connection as a session needs."""
+
+    address, port, ended = "192.0.2.1", 4711, False
+
+    def __init__(self, evidence=None):
+        self.evidence = evidence
+        self.held = False
+        self.end = ""
+
+    def hold(self):
+        """Remember."""
+        self.held = True
+
+    def release(self):
+        """Remember."""
+        self.held = False
+
+    def close(self, reason):
+        """Remember."""
+        self.end, self.ended = reason, True
+
+    abort = close
+
+
+class Keys:
+    """An authentication that answers as it is told; each answer is used once."""
+
+    credentialInterfaces = (IProvenKey,)  # noqa: N815 - twisted.cred's name
+    keys, authorities = object(), None
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.held = True
+
+    @property
+    def checker(self):
+        """Itself."""
+        return self
+
+    def requestAvatarId(self, credentials):
+        """The next answer."""
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def holds(self, subject):
+        """As it is told."""
+        return self.held
+
+
+SUBJECT = Subject("web-1", Proof.PSK, "192.0.2.1")
+KEY = Evidence(Proof.PSK, "web-1")
+
+
+class Settling(SynchronousTestCase):
+    """RFC 5355 section 2.1: no state before authentication."""
+
+    def open(self, evidence, *authentications):
+        """Open a connection with this evidence."""
+        self.core = Core()
+        self.sessions = Sessions(Protocol.ASAP, self.core, authentications)
+        connection = Connection(evidence)
+        self.sessions.opened(connection)
+        return connection
+
+    def test_plain_and_anonymous(self):
+        """Without TLS it is plain, with TLS and no proof anonymous; no checker is asked."""
+        for evidence, name in ((None, "plain"), (Evidence(Proof.ANONYMOUS), "anonymous")):
+            self.open(evidence)
+            self.assertEqual(self.core.told, [("opened", name)])
+
+    def test_proven(self):
+        """A checker's subject makes the channel."""
+        connection = self.open(KEY, Keys(SUBJECT))
+        self.sessions.arrived(connection, [b"...."])
+        self.sessions.lost(connection, None)
+        self.assertEqual([what for what, _ in self.core.told], ["opened", "arrived", "lost"])
+
+    def test_in_order(self):
+        """The first checker that knows the peer decides."""
+        self.open(KEY, Keys(UnauthorizedLogin("no")), Keys(SUBJECT))
+        self.assertEqual(self.core.told, [("opened", "web-1")])
+
+    def test_nobody_knows(self):
+        """If none does, the connection ends and the core hears nothing."""
+        for authentications in (
+            (),
+            (Keys(UnauthorizedLogin("no")),),
+            (Keys(RuntimeError("x")),),
+        ):
+            connection = self.open(KEY, *authentications)
+            self.assertTrue(connection.ended)
+            self.assertEqual(self.core.told, [])
+
+    def test_no_subject(self):
+        """A checker's answer that is no subject lets nobody in."""
+        for answer in (None, "web-1", b"web-1"):
+            connection = self.open(KEY, Keys(answer))
+            self.assertTrue(connection.ended)
+            self.assertEqual(self.core.told, [])
+
+    def test_slow(self):
+        """While a checker thinks, the connection is held; then it goes on, or ends."""
+        slow = Deferred()
+        connection = self.open(KEY, Keys(slow))
+        self.assertEqual((connection.held, self.core.told), (True, []))
+        slow.callback(SUBJECT)
+        self.assertEqual((connection.held, self.core.told), (False, [("opened", "web-1")]))
+        slow = Deferred()
+        connection = self.open(KEY, Keys(slow))
+        slow.errback(UnauthorizedLogin("no"))
+        self.assertTrue(connection.ended)
+
+    def test_gone_meanwhile(self):
+        """A peer that leaves while the checker thinks never becomes a channel."""
+        slow = Deferred()
+        connection = self.open(KEY, Keys(slow))
+        connection.ended = True
+        self.sessions.lost(connection, None)
+        slow.callback(SUBJECT)
+        self.assertEqual(self.core.told, [])
+        self.assertEqual(len(self.sessions), 0)
+
+    def test_unheld(self):
+        """After a reload the sessions whose credential is gone are closed, and no others."""
+        keys = Keys(SUBJECT)
+        connection = self.open(KEY, keys)
+        self.assertEqual(self.sessions.close_unheld(), 0)
+        keys.held = False
+        self.assertEqual(self.sessions.close_unheld(), 1)
+        self.assertTrue(connection.ended)
+        connection = self.open(None, keys)
+        self.assertEqual(self.sessions.close_unheld(), 0)
