@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.wire import asap, causes
 from rserpool.wire.framing import Splitter
 from tests.registrar.scene import registration
-from tests.site import BIN, Site, until
+from tests.site import BIN, Site, free_port, until
 
 #: How twistd ends when it is told to: by itself, or by the same signal once all is done.
 ENDED = (0, -signal.SIGTERM)
@@ -82,8 +82,7 @@ class Served(SynchronousTestCase):
         """At SIGTERM the wrapper leaves the pool before it ends, and ends what it spawned."""
         site = Site(self)
         site.registrar()
-        port = site.server("free")
-        site.processes.pop("server-free").kill()
+        port = free_port()
         command = f"{BIN}/python -m http.server {port} --bind 127.0.0.1"
         wrapper = site.element("web-1", port, "--spawn", command)
         until(lambda: site.elements() == {port})

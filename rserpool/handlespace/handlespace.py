@@ -224,9 +224,7 @@ class Handlespace:
         )
         # Elements of one pool mostly have equal policies: one object serves them all.
         same = description.policy == element.pool.policy
-        element.pool.order.update(
-            element, element.pool.policy if same else description.policy
-        )
+        element.pool.order.update(element, element.pool.policy if same else description.policy)
         if blob == element.blob:
             return False
         element.blob = blob

@@ -127,4 +127,5 @@ class Real(SynchronousTestCase):
         self.assertEqual(scene.members(), {1})
         clock.pump([0.1] * 220)
         self.assertEqual(scene.members(), set())
-        self.assertEqual(len(wire.written), 2)
+        # the answer, a keep-alive, and the news that it was taken out
+        self.assertEqual(len(wire.written), 3)
