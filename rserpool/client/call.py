@@ -140,11 +140,13 @@ class Call(Factory):
     def _too_long(self) -> None:
         self._timeout = None
         self._over = True
+        words = f"it didn't answer within {CALL_TIMEOUT:g} seconds"
         if self.connection is not None:
             self.connection.abort("it takes too long")
+            words = f"no TLS within {CALL_TIMEOUT:g} seconds; is that its port for TLS?"
         else:
             self._attempt.cancel()
-        self._owner.failed(self, f"it didn't answer within {CALL_TIMEOUT:g} seconds")
+        self._owner.failed(self, words)
 
     def _finish(self) -> None:
         if self._timeout is not None:

@@ -66,6 +66,7 @@ class ElementService(Service):
         self._checks.clock = self._loads.clock = reactor
         self._spawned = Spawned(reactor, table.spawn, self._died) if table.spawn else None
         self._measuring: Deferred[Any] | None = None
+        self._waiting: list[Deferred[Any]] = []
         self._told_load = -NOTABLE
         self._load_trouble = ""
         self._element = PoolElement(
@@ -155,15 +156,21 @@ class ElementService(Service):
 
     def _measure(self) -> "Deferred[Any]":
         """Ask for a fresh load, which the next renewal tells, or one at once."""
-        if not self._adaptive or self._measuring is not None:
+        if not self._adaptive:
             return succeed(None)
-        asked = self._measuring = ask_load(self._reactor, self._table.load)
-        done: Deferred[Any] = asked.addCallbacks(self._measured, self._unmeasured)
-        done.addBoth(self._measurement_over)
-        return done
+        waiting: Deferred[Any] = Deferred()
+        self._waiting.append(waiting)
+        if self._measuring is None:
+            asked = self._measuring = ask_load(self._reactor, self._table.load)
+            asked.addCallbacks(self._measured, self._unmeasured)
+            asked.addBoth(self._measurement_over)
+        return waiting
 
     def _measurement_over(self, _: object) -> None:
         self._measuring = None
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
 
     def _measured(self, value: int) -> None:
         self._load_trouble = ""
@@ -191,6 +198,8 @@ class ElementService(Service):
         if notice.what in (What.REGISTERED, What.RENEWED):
             self._told_load = getattr(member.policy, "load", 0)
         level, line = LINES[notice.what]
+        if notice.what is What.WITHDRAWN and notice.words:
+            return  # it wasn't in the pool: nothing has happened
         self._log.emit(
             level, line, pool=self._table.pool, id=f"{member.identifier:#010x}",
             home=self._element.home, words=notice.words,
@@ -198,6 +207,7 @@ class ElementService(Service):
 
 
 _GOOD, _BAD, _WORSE = LogLevel.info, LogLevel.warn, LogLevel.error
+_NO, _WHY = "{home} rejects the registration", "{words}; its log may say more"
 #: What the log says of each thing that happens.
 LINES: dict[What, tuple[Any, str]] = {
     What.TRYING: (_GOOD, "trying registrar {words}"),
@@ -206,8 +216,8 @@ LINES: dict[What, tuple[Any, str]] = {
     What.UNLINKED: (_BAD, "the home registrar was lost: {words}; looking for another"),
     What.REGISTERED: (_GOOD, "registered in pool {pool} with {home} as {id}"),
     What.RENEWED: (LogLevel.debug, "registration in pool {pool} as {id} renewed"),
-    What.REJECTED: (_WORSE, "{home} rejects the registration, which is tried again: {words}"),
-    What.REFUSED: (_WORSE, "{home} refuses the registration: {words}"),
+    What.REJECTED: (_WORSE, f"{_NO}, which is tried again: {_WHY}"),
+    What.REFUSED: (_WORSE, f"{_NO}: {_WHY}"),
     What.FAILED: (_WORSE, "still not registered in pool {pool}: {words}; it is tried again"),
     What.EXPIRED: (_BAD, "{home} has ended the registration; registering again"),
     What.WITHDRAWN: (_GOOD, "left pool {pool}"),

@@ -249,10 +249,18 @@ def _security(table: ElementTable) -> Security:
     return security
 
 
+#: Faults of one key file that are told.
+_ENOUGH = 4
+
+
 def _in_words(error: OSError | ValueError) -> list[str]:
     if isinstance(error, OSError):
         return [f"{error.filename} can't be read: {error.strerror}"]
-    return str(error).splitlines()
+    lines = str(error).splitlines()
+    if len(lines) > _ENOUGH:
+        # A file of another kind: each of its lines is wrong.
+        return [*lines[:_ENOUGH], f"and {len(lines) - _ENOUGH} more faults like these"]
+    return lines
 
 
 Options = options(

@@ -130,6 +130,7 @@ class Spawned:
         """It has ended, of itself or because it was told to."""
         self._running = None
         if self._stopped is not None:
+            self._log.info("{command} has ended", command=self._words[0])
             stopped, self._stopped = self._stopped, None
             stopped.callback(None)
             return

@@ -17,6 +17,7 @@ from rserpool.client import (
     PoolUser,
     PreSharedKey,
     What,
+    call,
 )
 from rserpool.client.call import KEEPALIVE_IDLE, connect_words, security_name
 from rserpool.security.certificate import make
@@ -36,6 +37,10 @@ class Chatter(Protocol):
     def connectionMade(self):
         """Say hello."""
         self.transport.write(b"220 hello\r\n")
+
+
+class Mute(Protocol):
+    """Says nothing."""
 
 
 class Case(TestCase):
@@ -183,6 +188,14 @@ class Refusing(Case):
         registrar.deaf = True
         registrar.buildProtocol = lambda addr: Chatter()
         return self.refusal(PreSharedKey("web-1", KEY), registrar, "no TLS there")
+
+    def test_mute_port(self):
+        """A port that takes the connection and says nothing is told as no port for TLS."""
+        self.patch(call, "CALL_TIMEOUT", 0.2)
+        registrar = self.registrar()
+        registrar.buildProtocol = lambda addr: Mute()
+        words = "no TLS within 0.2 seconds; is that its port for TLS?"
+        return self.refusal(PreSharedKey("web-1", KEY), registrar, words)
 
     @inlineCallbacks
     def test_next_one(self):

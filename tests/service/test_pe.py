@@ -162,7 +162,7 @@ class Checking(Case):
         home = self.town.answer(1)
         home.received()
         home.send(rejected(causes.NonUniquePEIdentifier(), identifier=self.identifier))
-        self.assertTrue(self.said("belongs to another element (cause 0x4). Correct that"))
+        self.assertTrue(self.said("belongs to another element (cause 0x4)"))
         self.pass_time(100)
         self.assertEqual(self.kinds(home), [])
 
@@ -211,6 +211,16 @@ class Loading(Case):
         """The first registration has a fresh load."""
         self.load = 77
         self.service.startService()
+        self.assertEqual(self.loads(self.town.answer(1)), [77])
+
+    def test_first_takes_a_while(self):
+        """The first registration waits for a measurement that is under way."""
+        asked = Deferred()
+        self.patch(pe, "ask_load", lambda reactor, command: asked)
+        self.service.startService()
+        self.pass_time(3)
+        self.assertEqual(self.town.calls(), [])
+        asked.callback(77)
         self.assertEqual(self.loads(self.town.answer(1)), [77])
 
     def test_little_change(self):
@@ -303,6 +313,7 @@ class Stopping(Case):
         self.wrong = "nobody listens"
         self.service.startService()
         self.successResultOf(self.service.stopService())
+        self.assertFalse(self.said("left pool"))
 
     def test_while_measuring(self):
         """A load command that runs is ended."""

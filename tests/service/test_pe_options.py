@@ -204,6 +204,8 @@ class Faults(Case):
         )
         path = self.key_file("-----BEGIN CERTIFICATE-----")
         self.assertIn(f"{path}:1", self.fault(security="required", psk=path))
+        path = self.key_file(*["nonsense"] * 50)
+        self.assertEqual(len(self.faults(security="required", psk=path)), 5)
         path = self.key_file()
         words = self.fault(security="required", psk=path, identity="web-9")
         self.assertIn("no identity 'web-9'; it has web-1", words)
