@@ -77,7 +77,7 @@ class Call(Factory):
         self._finish()
         self._over = True
         if self.connection is not None:
-            self.connection.close("not needed")
+            self.connection.close("it isn't needed any more")
         elif self._attempt is not None:
             self._attempt.cancel()
 
@@ -123,11 +123,11 @@ class Call(Factory):
                 return "the connection was lost"
             return "it hung up in the TLS handshake; is that its port for TLS?"
         handle = connection.transport.getHandle()
-        if self._security.proof is Proof.PSK and not connection.ready:
-            words = handshake_failure(handle, error)[2]
-        else:
+        if self._security.proof is Proof.CERTIFICATE:
             shown = handle.get_peer_certificate(as_cryptography=True)
             words = explain(error, self._wanted, shown)
+        else:
+            words = handshake_failure(handle, error)[2]
         plain = "wrong version number" in words
         return f"it speaks no TLS there ({words})" if plain else words
 

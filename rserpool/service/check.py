@@ -7,6 +7,7 @@ from twisted.internet import error
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
@@ -16,6 +17,9 @@ TIMEOUT = 5.0
 #: Checks in a row that must fail before the service is taken out of its pool: a single lost
 #: packet isn't an end.  One that holds brings it back.
 FAILURES = 2
+#: Of an answer so many octets are let pass, and for so many seconds after its status: a page
+#: without end must not keep a check busy.
+LONGEST_ANSWER, LONGEST_GOODBYE = 1_000_000, 1.0
 #: Asks once; the Deferred fires with what is wrong, or with nothing.
 Check = Callable[[], "Deferred[str]"]
 
@@ -87,7 +91,7 @@ def _ask(
 
     def reached(protocol: Any) -> Any:
         if request is not None:
-            answer: Deferred[str] = protocol.ask(request)
+            answer: Deferred[str] = protocol.ask(reactor, request)
             return answer
         protocol.transport.loseConnection()
         return ""
@@ -103,7 +107,11 @@ def _ask(
 
 
 class _Status(LineOnlyReceiver):
-    """Reads the status line of an HTTP answer, and no more of it."""
+    """
+    Reads the status line of an HTTP answer, and lets the rest of it pass.
+
+    Hanging up in the middle would leave a complaint in the service's own log at each check.
+    """
 
     MAX_LENGTH = 1024  # octets; a status line is shorter
 
@@ -111,16 +119,31 @@ class _Status(LineOnlyReceiver):
 
     def __init__(self) -> None:
         self._answer: Deferred[str] = Deferred(lambda _: self.transport.abortConnection())
+        self._wrong: str | None = None
         self._interim = False
+        self._rest = 0
+        self._timer: IDelayedCall | None = None
+        self._reactor: Any = None
 
-    def ask(self, request: bytes) -> "Deferred[str]":
-        """Send the request; what is wrong with the answer comes back."""
+    def ask(self, reactor: Any, request: bytes) -> "Deferred[str]":
+        """Send the request; what is wrong with the answer comes back when it is over."""
+        self._reactor = reactor
         self.transport.write(request)
         return self._answer
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Look for the status; after it, only count."""
+        if self._wrong is None:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        self._rest += len(data)
+        if self._rest > LONGEST_ANSWER:
+            self.transport.abortConnection()
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
         """Read the status; an interim answer (1xx) and its headers are skipped."""
         version, _, status = line.partition(b" ")
+        if self._wrong is not None:
+            return
         if version.startswith(b"HTTP/") and status[:3].isdigit():
             if status.startswith(b"1"):
                 self._interim = True
@@ -135,10 +158,15 @@ class _Status(LineOnlyReceiver):
         self._tell("it doesn't speak HTTP")
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008,N802
-        """It has hung up."""
-        self._tell("it hung up without an answer")
+        """It has hung up, as it was asked to."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if not self._answer.called:
+            wrong = self._wrong
+            self._answer.callback("it hung up without an answer" if wrong is None else wrong)
 
     def _tell(self, wrong: str) -> None:
-        if not self._answer.called:
-            self._answer.callback(wrong)
-            self.transport.abortConnection()
+        if self._wrong is None:
+            self._wrong = wrong
+            abort = self.transport.abortConnection
+            self._timer = self._reactor.callLater(LONGEST_GOODBYE, abort)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
@@ -136,7 +135,7 @@ class Spawned:
             return
         if self._reactor.seconds() - self._since > GOOD_RUN:
             self._pause = PAUSE
-        how = "it ended" if reason.check(ProcessDone) else reason.getErrorMessage()
+        how = _how(reason)
         self._log.error(
             "{command}: {how}; it is started again in {pause:g} s",
             command=self._words[0], how=how, pause=self._pause,
@@ -162,6 +161,14 @@ class Spawned:
         if stopped is not None:
             self._log.error("{command} can't be ended", command=self._words[0])
             stopped.callback(None)
+
+
+def _how(reason: Failure) -> str:
+    """How a program has ended, for people."""
+    number = getattr(reason.value, "signal", None)
+    if number is not None:
+        return f"it was ended by signal {number}"
+    return f"it ended with exit status {getattr(reason.value, 'exitCode', None)}"
 
 
 class _Process(Session):

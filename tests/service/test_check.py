@@ -2,10 +2,13 @@
 
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from rserpool.service.check import Health, check
+from rserpool.service import check as module
+from rserpool.service.check import LONGEST_ANSWER, Health, check
 
 
 class Says(Protocol):
@@ -18,6 +21,10 @@ class Says(Protocol):
         if self.factory.ends:
             self.transport.loseConnection()
 
+    def connectionLost(self, reason):
+        """Remember how it ended."""
+        self.factory.ends_seen.append(reason.type)
+
 
 class Checking(TestCase):
     """A service on loopback."""
@@ -29,6 +36,7 @@ class Checking(TestCase):
         self.service = Factory.forProtocol(Says)
         self.service.noisy = False
         self.service.words, self.service.ends, self.service.requests = words, ends, []
+        self.service.ends_seen = []
         port = reactor.listenTCP(0, self.service, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         return port.getHost().port
@@ -64,7 +72,8 @@ class Checking(TestCase):
     def test_http(self):
         """``http:PATH`` holds when a GET of it is answered with a status under 400."""
         for status in (b"200 OK", b"204 No Content", b"302 Found"):
-            wrong = yield self.seen("http:/health?all=1", b"HTTP/1.1 %s\r\n" % status)
+            words = b"HTTP/1.1 %s\r\n\r\n" % status
+            wrong = yield self.seen("http:/health?all=1", words, ends=True)
             self.assertEqual(wrong, "")
         self.assertTrue(self.service.requests[0].startswith(b"GET /health?all=1 HTTP/1.1\r\n"))
 
@@ -72,26 +81,42 @@ class Checking(TestCase):
     def test_http_status(self):
         """A status of 400 and more is a failure that is told."""
         for status in (b"404 Not Found", b"500 Oh", b"503 Wait"):
-            wrong = yield self.seen("http:/", b"HTTP/1.0 %s\r\n\r\n" % status)
+            wrong = yield self.seen("http:/", b"HTTP/1.0 %s\r\n\r\n" % status, ends=True)
             self.assertEqual(wrong, f"HTTP status {status[:3].decode()}")
 
     @inlineCallbacks
     def test_http_interim(self):
         """An interim answer is no answer yet."""
         words = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 500 Oh\r\n\r\n"
-        self.assertEqual((yield self.seen("http:/", words)), "HTTP status 500")
+        self.assertEqual((yield self.seen("http:/", words, ends=True)), "HTTP status 500")
 
     @inlineCallbacks
     def test_http_endless(self):
-        """Of an answer without end only the status is read."""
-        words = b"HTTP/1.1 200 OK\r\n" + b"x" * 1_000_000
-        self.assertEqual((yield self.seen("http:/", words)), "")
+        """Of a long answer only the status is read; one without end is cut off."""
+        for length in (100_000, LONGEST_ANSWER + 1):
+            words = b"HTTP/1.1 200 OK\r\n" + b"x" * length
+            wrong = yield self.seen("http:/", words, ends=length < LONGEST_ANSWER)
+            self.assertEqual(wrong, "")
+
+    @inlineCallbacks
+    def test_http_in_peace(self):
+        """The service may send its answer to the end: it sees no connection cut off."""
+        yield self.seen("http:/", b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000, ends=True)
+        yield deferLater(reactor, 0.01)
+        self.assertEqual(self.service.ends_seen, [ConnectionDone])
+
+    @inlineCallbacks
+    def test_http_stays(self):
+        """A service that keeps the connection open is hung up on."""
+        self.patch(module, "LONGEST_GOODBYE", 0.05)
+        self.assertEqual((yield self.seen("http:/", b"HTTP/1.1 200 OK\r\n\r\n")), "")
 
     @inlineCallbacks
     def test_no_http(self):
         """What isn't HTTP is told as that, however it goes on."""
         for words in (b"220 hello\r\n", b"\r\n\r\n", b"x" * 100_000):
-            self.assertEqual((yield self.seen("http:/", words)), "it doesn't speak HTTP")
+            wrong = yield self.seen("http:/", words, ends=True)
+            self.assertEqual(wrong, "it doesn't speak HTTP")
 
     @inlineCallbacks
     def test_http_hangs_up(self):

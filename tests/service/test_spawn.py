@@ -6,7 +6,9 @@ import sys
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import ProcessDone
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from rserpool.service import spawn
@@ -131,7 +133,7 @@ class Supervising(TestCase):
         with open(mark) as file:
             self.assertGreaterEqual(len(file.readlines()), 3)
         pauses = [line for line in spawned.logged if "started again in" in line]
-        self.assertIn("exit code 3", pauses[0])
+        self.assertIn("exit status 3", pauses[0])
         self.assertIn("in 0.01 s", pauses[0])
         self.assertIn("in 0.02 s", pauses[1])
 
@@ -231,7 +233,7 @@ class Commands(SynchronousTestCase):
         spawned = Kept("true")
         spawned._reactor = Later()
         for _ in range(20):
-            spawned.ended(Fine())
+            spawned.ended(Failure(ProcessDone(0)))
         self.assertEqual(spawned._reactor.pauses[-1], LONGEST_PAUSE)
 
 
@@ -248,11 +250,3 @@ class Later:
     def callLater(self, seconds, call):
         """Remember."""
         self.pauses.append(seconds)
-
-
-class Fine:
-    """The failure of a program that ended well."""
-
-    def check(self, *errors):
-        """Any of them."""
-        return True
