@@ -12,6 +12,9 @@ from twisted.logger import Logger
 
 from rserpool.security.decisions import Proof, Subject
 
+#: Of the module and not of the class, which would give it the class's name.
+_log = Logger(namespace="rserpool.audit")
+
 #: Different refusals remembered for counting; beyond it the count starts anew.
 MAXIMUM_REMEMBERED = 10_000
 #: Seconds for which a repeated refusal is only counted.
@@ -24,8 +27,6 @@ class AuditLog:
 
     :param seconds: the time, for counting repetitions.
     """
-
-    _log = Logger(namespace="rserpool.audit")
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -60,7 +61,7 @@ class AuditLog:
                 return
             if repeated:
                 line["repeated"] = repeated
-        self._log.info("{line}", line=json.dumps(line, ensure_ascii=True), audit=line)
+        _log.info("{line}", line=json.dumps(line, ensure_ascii=True), audit=line)
 
     def handshake(self, address: str, reason: str, identity: str | None) -> None:
         """Write down a failed handshake."""

@@ -47,7 +47,8 @@ class Status:
         root.putChild(b"", _Page(self.page, "text/html; charset=utf-8"))
         root.putChild(b"status.json", _Page(self.json, "application/json"))
         root.putChild(b"metrics", _Page(self.metrics, "text/plain; version=0.0.4"))
-        site = Site(root, timeout=30)
+        site: Any = Site(root, timeout=30)
+        site.log = lambda request: None  # who watches asks every few seconds
         site.noisy = False
         site.displayTracebacks = False
         endpoint = endpoints.server(reactor, self.where)

@@ -50,7 +50,8 @@ def tune(transport: Any) -> None:
     if hasattr(transport, "setTcpNoDelay"):
         transport.setTcpNoDelay(True)
         transport.setTcpKeepAlive(True)
-        handle = transport.getHandle()
+        # Not getHandle(), which is OpenSSL's connection under TLS.
+        handle = getattr(transport, "socket", None)
         if isinstance(handle, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
             # A peer that vanished without a word is noticed in half a minute.
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
