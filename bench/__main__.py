@@ -24,7 +24,8 @@ def main() -> None:
     result["serving"] = [serving.measure(size) for size in SIZES]
     for found in result["serving"]:
         print(f"\nregistrar at {found['elements']} elements, "
-              f"{found['bytes an element']:.0f} bytes each")  # fmt: skip
+              f"{found['bytes an element']:.0f} bytes each, longest answer while filling "
+              f"{found['longest answer while filling, ms']:.1f} ms")  # fmt: skip
         print(f"  {'':40} {'us CPU':>8} {'per s':>9} {'p50 ms':>8} {'p99 ms':>8}")
         for name, figures in found["figures"].items():
             times = [

@@ -96,6 +96,7 @@ def _loop(
         "seconds": now - start,
         "p50": times[len(times) // 2] if times else None,
         "p99": times[len(times) * 99 // 100] if times else None,
+        "max": times[-1] if times else None,
     }
 
 
