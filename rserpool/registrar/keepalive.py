@@ -10,6 +10,8 @@ deadlines, since each has the same timeout.  An element whose connection was los
 outstanding as well: it has the same time to come back.
 """
 
+from collections.abc import Iterable
+
 from rserpool.handlespace.deadlines import Deadlines
 from rserpool.handlespace.element import Element
 from rserpool.registrar.effects import Send
@@ -42,11 +44,13 @@ class KeepAlive:
         self._again(element, now)
         self._alarm(now)
 
-    def expect(self, element: Element, now: float) -> None:
-        """`element` has lost its connection: it has one timeout to come back."""
-        # Taken out first, so that the dictionary stays in the order of deadlines.
-        self._outstanding.pop(element, None)
-        self._outstanding[element] = now + self._settings.keep_alive_timeout
+    def expect(self, elements: Iterable[Element], now: float) -> None:
+        """These have lost their connection: they have one timeout to come back."""
+        outstanding, deadline = self._outstanding, now + self._settings.keep_alive_timeout
+        for element in elements:
+            # Taken out first, so that the dictionary stays in the order of deadlines.
+            outstanding.pop(element, None)
+            outstanding[element] = deadline
         self._alarm(now)
 
     def heard(self, element: Element) -> bool:

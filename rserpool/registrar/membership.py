@@ -74,9 +74,10 @@ class Membership:
         Without it, a moment's loss of a connection would take living servers out of
         the answers.
         """
-        for element in self._elements.pop(channel, ()):
+        elements = self._elements.pop(channel, set())
+        for element in elements:
             element.channel = None
-            self._keep_alive.expect(element, now)
+        self._keep_alive.expect(elements, now)
 
     def expire(self, now: float) -> None:
         """Dismiss those whose registration life is over."""
