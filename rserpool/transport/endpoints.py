@@ -1,12 +1,19 @@
 """
 Endpoint descriptions: where to listen and whom to call, in Twisted's notation.
 
-``tcp:3863:interface=127.0.0.1`` listens, ``tcp:registrar.example:3863`` calls.
+``tcp:3863:interface=127.0.0.1`` listens, ``tcp:registrar.example:3863`` calls.  An IPv6
+address may stand in brackets, ``tcp:[2001:db8::7]:3863``, instead of having its colons escaped.
 """
 
+import re
 from typing import Any
 
-from twisted.internet.endpoints import clientFromString, quoteStringArgument, serverFromString
+from twisted.internet.endpoints import (
+    _parse,
+    clientFromString,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
 #: What can be listened on and called; SCTP has a module of its own when it comes.
@@ -21,7 +28,9 @@ def server(reactor: Any, description: str) -> IStreamServerEndpoint:
     """
     _check(description, "tcp:PORT or tcp:PORT:interface=ADDRESS")
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, _with_family(description))
+        endpoint: IStreamServerEndpoint = serverFromString(
+            reactor, _with_family(_escaped(description))
+        )
         return endpoint
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise ValueError(f"{description!r} isn't an endpoint to listen on: {error}") from None
@@ -38,9 +47,8 @@ def client(reactor: Any, description: str, timeout: float) -> IStreamClientEndpo
     if host_of(description) is None:
         raise ValueError(f"{description!r} isn't an endpoint to call: write tcp:HOST:PORT")
     try:
-        text = (
-            description if "timeout=" in description else f"{description}:timeout={timeout:g}"
-        )
+        text = _escaped(description)
+        text = text if "timeout=" in text else f"{text}:timeout={timeout:g}"
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
     except (ValueError, TypeError, IndexError, KeyError) as error:
@@ -49,16 +57,9 @@ def client(reactor: Any, description: str, timeout: float) -> IStreamClientEndpo
 
 def host_of(description: str) -> str | None:
     """The host that a client description calls."""
-    from twisted.internet.endpoints import _parse
-
-    args, options = _parse(description)
+    args, options = _parse(_escaped(description))
     host = options.get("host") or (args[1] if len(args) > 2 else None)
     return host or None
-
-
-def called(host: str, port: int) -> str:
-    """The description of a client endpoint."""
-    return f"tcp:{quoteStringArgument(host)}:{port}"
 
 
 def _check(description: str, usage: str) -> None:
@@ -67,6 +68,13 @@ def _check(description: str, usage: str) -> None:
         raise ValueError(f"{description!r}: this version has no SCTP transport; use {usage}")
     if not colon or kind not in _TRANSPORTS:
         raise ValueError(f"{description!r} isn't an endpoint: write {usage}")
+
+
+def _escaped(description: str) -> str:
+    """The description with each address in brackets as Twisted wants it."""
+    return re.sub(
+        r"\[([0-9a-fA-F:.]+)\]", lambda found: quoteStringArgument(found[1]), description
+    )
 
 
 def _with_family(description: str) -> str:
