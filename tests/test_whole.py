@@ -142,6 +142,26 @@ class Refused(SynchronousTestCase):
 
     test_starts_that_fail.timeout = 60
 
+    def test_all_at_once(self):
+        """Faults of the configuration and of the files that it names come together."""
+        site = Site(self)
+        config = site.files / "registrar.toml"
+        text = config.read_text().replace("server-id", "servr-id")
+        config.write_text(f"{text}\n[limits]\npools = -1\n")
+        (site.files / "elements.psk").write_text("web-1:abc\n")
+        (site.files / "registrar.key").unlink()
+        (site.files / "rules.toml").write_text('[roles.all]\nrules = ["asp"]\n')
+        done = subprocess.run(
+            [str(BIN / "twistd"), "-n", "--pidfile=", "rserpool-enrp", "--config", str(config)],
+            capture_output=True, text=True, timeout=30, cwd=site.scratch,
+            env=site.environment, check=False,
+        )  # fmt: skip
+        for words in ("5 faults", "'server-id'", "limits.pools", "elements.psk:1:",
+                      "registrar.key can't be read", "'asp' isn't a permission"):  # fmt: skip
+            self.assertIn(words, done.stderr)
+        self.assertNotIn("abc", done.stderr)
+        self.assertEqual(done.returncode, 1)
+
     def test_questions_that_fail(self):
         """Exit status 1: the answer is no; 2: it could not be asked; and why."""
         site = Site(self)

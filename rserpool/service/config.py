@@ -262,16 +262,22 @@ class Config:
         return Patience(handshake=self.limits.handshake_timeout, idle=self.limits.idle_timeout)
 
 
-def load(path: str | None, overrides: Iterable[Override]) -> Config:
-    """
-    Read a configuration.
-
-    :raise ConfigError: all that is wrong with it.
-    """
+def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Config]:
+    """Read a configuration; the reader has what is wrong with it so far."""
     reader = Reader(TABLES)
     config = Config(**reader.read(path, overrides))
     for key, words in _contradictions(config.registrar):
         reader.fault("registrar", key, words)
+    return reader, config
+
+
+def load(path: str | None, overrides: Iterable[Override]) -> Config:
+    """
+    Read a configuration, but none of the files that it names.
+
+    :raise ConfigError: all that is wrong with it.
+    """
+    reader, config = read(path, overrides)
     reader.check()
     return config
 

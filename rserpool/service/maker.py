@@ -20,7 +20,7 @@ from rserpool.security.audit import AuditLog
 from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.tls import Reason, ServerCreator
-from rserpool.service.config import TABLES, Config, load
+from rserpool.service.config import TABLES, Config, read
 from rserpool.service.driver import Driver
 from rserpool.service.material import Material
 from rserpool.service.options import options
@@ -41,8 +41,12 @@ def load_all(path: str | None, overrides: list[Override]) -> tuple[Config, Mater
 
     :raise ConfigError: all that is wrong.
     """
-    config = load(path, overrides)
-    return config, Material(config)
+    reader, config = read(path, overrides)
+    material = Material(config)
+    for key, words in material.faults:
+        reader.fault("registrar", key, words)
+    reader.check()
+    return config, material
 
 
 Options = options(

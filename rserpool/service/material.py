@@ -9,30 +9,25 @@ from rserpool.security.plugin import make_authentication, make_authorizer
 from rserpool.security.proven import AllowProven
 from rserpool.security.psk.tls import ServerCreator
 from rserpool.service.config import Config
-from rserpool.service.settings import ConfigError
 
 
 class Material:
     """
     Keys, authorities, the registrar's certificate, and who may do what.
 
-    :raise ConfigError: all that is wrong with it.
+    :ivar faults: what is wrong with it, as key of ``[registrar]`` and words.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self.authentications: list[IAuthentication] = []
         self.authorizer: IAuthorizer | None = None
-        faults: list[str] = []
-        for text in config.registrar.auth:
-            self._try(faults, partial(self._authentication, text))
-        self._try(faults, self._authorize)
         self._certificate: tuple[bytes, bytes] | None = None
-        self._try(faults, self._read_certificate)
-        if not faults and config.registrar.asap_tls:
-            self._try(faults, self.creator)
-        if faults:
-            raise ConfigError(faults)
+        self.faults: list[tuple[str, str]] = []
+        for text in config.registrar.auth:
+            self._try("auth", partial(self._authentication, text))
+        self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
+        self._try("certificate", self._read_certificate)
 
     @property
     def warnings(self) -> list[str]:
@@ -55,15 +50,15 @@ class Material:
         )
 
     def reload(self) -> list[str]:
-        """Read everything again; what doesn't load stays as it was, and is returned."""
-        faults: list[str] = []
+        """Read everything again; what doesn't load stays as it was, and why is returned."""
+        self.faults.clear()
         for authentication in self.authentications:
-            self._try(faults, authentication.reload)
+            self._try("auth", authentication.reload)
         again = getattr(self.authorizer, "reload", None)
         if again is not None:
-            self._try(faults, again)
-        self._try(faults, self._read_certificate)
-        return faults
+            self._try("rules", again)
+        self._try("certificate", self._read_certificate)
+        return [f"{key}: {words}" for key, words in self.faults]
 
     def _authentication(self, text: str) -> None:
         self.authentications.append(make_authentication(text))
@@ -99,13 +94,13 @@ class Material:
                     return secret
         return None
 
-    def _try(self, faults: list[str], do: Callable[[], object]) -> None:
+    def _try(self, key: str, do: Callable[[], object]) -> None:
         try:
             do()
         except OSError as error:
-            faults.append(f"{error.filename}: can't be read: {error.strerror}")
+            self.faults.append((key, f"{error.filename} can't be read: {error.strerror}"))
         except ValueError as error:
-            faults += str(error).splitlines()
+            self.faults += [(key, words) for words in str(error).splitlines()]
 
 
 def _words(error: Exception) -> str:
