@@ -15,18 +15,19 @@ class Pool:
     "When a new pool is created", policy type, transport type and transport use are those
     of its first element, and stay (RFC 5352 section 3.1 rule 1).
 
-    :ivar handle_tlv, policy_tlv: as every answer about this pool begins.
+    :ivar handle_tlv: its Pool Handle parameter, padded.
+    :ivar beginning: that and its policy, as every answer about this pool begins.
     :ivar renewal: the registrar's business.
     """
 
     __slots__ = (
+        "beginning",
         "elements",
         "handle",
         "handle_tlv",
         "handle_words",
         "order",
         "policy",
-        "policy_tlv",
         "renewal",
         "select",
         "transport",
@@ -37,7 +38,7 @@ class Pool:
         self.handle_tlv = parameters.encode(parameters.PoolHandle(handle=handle))
         self.handle_words = words(handle)
         self.policy: Policy = first.policy
-        self.policy_tlv = parameters.encode(first.policy)
+        self.beginning = self.handle_tlv + parameters.encode(first.policy)
         self.transport: UserTransport = first.user_transport
         self.elements: dict[int, Element] = {}
         self.order = selection_of(policy_number(first.policy), random)

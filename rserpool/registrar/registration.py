@@ -60,10 +60,7 @@ class Registration:
         self._share.handlespace.renew(element, now)
         self._membership.renewed(element)
         self._share.counters.registrations_renewed += 1
-        tlv = pool.handle_tlv
-        return b"".join(
-            (_HEADER.pack(3, 0, 12 + len(tlv)), tlv, _IDENTIFIER, element.blob[4:8])
-        )
+        return _granted(element)
 
     def _same(self, channel: Channel, data: bytes) -> Element | None:
         """The element of this channel that `data` describes just as it is stored."""
@@ -100,12 +97,12 @@ class Registration:
             if isinstance(result, Registered):
                 self._count(result.how)
                 self._membership.admitted(result.element, result.how, channel, now)
-                return _registered(message, None)
+                return _granted(result.element)
             reason, cause = type(result).__name__, result
         self._share.counters.registrations_refused += 1
         identifier = message.element.identifier
         self._share.refused("registration.refused", channel, request, reason, identifier)
-        return _registered(message, cause)
+        return _rejected(message, cause)
 
     def deregister(
         self, channel: Channel, data: bytes, message: asap.Deregistration, now: float
@@ -195,10 +192,17 @@ def _breach(channel: Channel, element: PoolElement) -> str:
     return ""
 
 
-def _registered(message: asap.Registration, cause: Cause | None) -> bytes:
+def _granted(element: Element) -> bytes:
+    """A positive ASAP_REGISTRATION_RESPONSE, from what is encoded already."""
+    handle = element.pool.handle_tlv
+    header = _HEADER.pack(3, 0, 12 + len(handle))
+    return b"".join((header, handle, _IDENTIFIER, element.blob[4:8]))
+
+
+def _rejected(message: asap.Registration, cause: Cause) -> bytes:
     return asap.encode(
         asap.RegistrationResponse(
-            rejected=cause is not None,
+            rejected=True,
             handle=message.handle,
             identifier=message.element.identifier,
             error=_error(cause),

@@ -106,8 +106,8 @@ class Resolution:
 
 def _positive(pool: Pool, count: int, accepted: int) -> bytes:
     """As many elements as were asked for and fit, in the policy's order."""
-    handle, policy = pool.handle_tlv, pool.policy_tlv
-    fixed = 4 + len(handle) + len(policy)
+    beginning = pool.beginning
+    fixed = 4 + len(beginning)
     blobs = pool.select(count, MAXIMUM_LENGTH - fixed)
     if not blobs:
         # every element says by weight 0 that it can't serve (RFC 5356 section 3.2)
@@ -116,7 +116,7 @@ def _positive(pool: Pool, count: int, accepted: int) -> bytes:
     last = blobs[-1]
     # The Message Length doesn't cover the final padding (RFC 5354 section 4).
     length = fixed + len(body) - len(last) + (last[2] << 8 | last[3])
-    return b"".join((_HEADER.pack(6, accepted, length), handle, policy, body))
+    return b"".join((_HEADER.pack(6, accepted, length), beginning, body))
 
 
 def _negative(handle: bytes, cause: Cause) -> bytes:
