@@ -21,20 +21,18 @@ def main() -> None:
     table("codec, microseconds", result["codec"])
     result["handlespace"] = handlespace.measure()
     table("handlespace, microseconds of CPU", result["handlespace"])
-    result["serving"] = [serving.measure(size) for size in SIZES]
-    for found in result["serving"]:
-        print(f"\nregistrar at {found['elements']} elements, "
-              f"{found['bytes an element']:.0f} bytes each, longest answer while filling "
-              f"{found['longest answer while filling, ms']:.1f} ms")  # fmt: skip
-        print(f"  {'':40} {'us CPU':>8} {'per s':>9} {'p50 ms':>8} {'p99 ms':>8}")
-        for name, figures in found["figures"].items():
-            times = [
-                "" if figures[key] is None else f"{figures[key] * 1e3:.2f}"
-                for key in ("p50", "p99")
-            ]
-            print(f"  {name:40} {figures['us']:8.2f} {figures['rate']:9.0f} "
-                  f"{times[0]:>8} {times[1]:>8}")  # fmt: skip
-    result["ratios"] = ratios(result["serving"])
+    result["serving"] = served = serving.measure(SIZES)
+    for name, found in served["filling"].items():
+        table(f"filling {name}", found)
+    print(f"\n  {'':52} {'us CPU':>8} {'per s':>9} {'p50 ms':>8} {'p99 ms':>8}")
+    for name, figures in served["figures"].items():
+        times = [
+            "" if figures[key] is None else f"{figures[key] * 1e3:.2f}"
+            for key in ("p50", "p99")
+        ]
+        print(f"  {name:52} {figures['us']:8.2f} {figures['rate']:9.0f} "
+              f"{times[0]:>8} {times[1]:>8}")  # fmt: skip
+    result["ratios"] = ratios(served)
     table("ratios", result["ratios"])
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -47,29 +45,27 @@ def table(title: str, figures: dict[str, float]) -> None:
         print(f"  {name:60} {value:10.2f}")
 
 
-def ratios(found: list[dict[str, Any]]) -> dict[str, float]:
+def ratios(served: dict[str, Any]) -> dict[str, float]:
     """What the goals are about, from CPU time for each operation."""
-    figures = {one["elements"]: one["figures"] for one in found}
     result: dict[str, float] = {}
-    for size, by_name in figures.items():
-        for connections, window in serving.SHAPES:
-            shape = f"c{connections} w{window}"
-
-            def us(name: str, by_name: Any = by_name, shape: str = shape) -> float:
-                value: float = by_name[f"{name} {shape}"]["us"]
-                return value
-
-            at = f"{shape} at {size}"
-            plain, tls = us("resolve registrar plain"), us("resolve registrar tls")
-            result[f"resolve of trivial, plain {at}"] = us("resolve trivial plain") / plain
-            result[f"resolve of trivial, TLS {at}"] = us("resolve trivial tls") / tls
-            result[f"TLS to plain {at}"] = tls / plain
-            result[f"renew to resolve, plain {at}"] = us("renew registrar plain") / plain
-    smallest, largest = min(figures), max(figures)
+    sizes = served["sizes"]
     for connections, window in serving.SHAPES:
-        name = f"resolve registrar plain c{connections} w{window}"
-        growth = figures[largest][name]["us"] / figures[smallest][name]["us"]
-        result[f"growth {smallest} to {largest} c{connections} w{window}"] = growth
+        shape = f"c{connections} w{window}"
+        us = {
+            name.removesuffix(f" {shape}"): figures["us"]
+            for name, figures in served["figures"].items()
+            if name.endswith(shape)
+        }
+        for size in sizes:
+            at = f"{shape} at {size}"
+            plain, tls = (us[f"resolve registrar {kind} {size}"] for kind in ("plain", "tls"))
+            result[f"resolve of trivial, plain {at}"] = us["resolve trivial plain"] / plain
+            result[f"resolve of trivial, TLS {at}"] = us["resolve trivial tls"] / tls
+            result[f"TLS to plain {at}"] = tls / plain
+            renew = us[f"renew registrar plain {size}"]
+            result[f"renew to resolve, plain {at}"] = renew / plain
+        least, most = (us[f"resolve registrar plain {s}"] for s in (min(sizes), max(sizes)))
+        result[f"growth {min(sizes)} to {max(sizes)} {shape}"] = most / least
     return result
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
@@ -152,8 +153,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def servers(elements: int) -> Iterator[dict[str, Server]]:
-    """The registrar, plain and with TLS, and the trivial server, plain and with TLS."""
+def servers(sizes: list[int]) -> Iterator[dict[str, Server]]:
+    """The trivial server and a registrar for each size, plain and with TLS."""
     started: dict[str, Server] = {}
     with tempfile.TemporaryDirectory() as scratch:
         authority = make.authority("bench")
@@ -163,18 +164,16 @@ def servers(elements: int) -> Iterator[dict[str, Server]]:
         make.write(make.issue(authority, ["localhost"]), *files)
         make.write(make.issue(authority, ["pe.example"], client=True), *client)
         try:
-            for tls in (False, True):
-                kind = "tls" if tls else "plain"
+            for kind, shown, proof in (("plain", None, None), ("tls", files, client)):
                 port = free_port()
-                shown = list(files) if tls else []
                 command = [sys.executable, "-m", "bench.trivial", str(port), answer().hex()]
-                started[f"trivial {kind}"] = Server(
-                    f"trivial {kind}", command + shown, port, client if tls else None
-                )
-                port = free_port()
-                name = f"registrar {kind}"
-                command = _registrar(port, files if tls else None, f"{scratch}/ca.pem")
-                started[name] = Server(name, command, port, client if tls else None)
+                name = f"trivial {kind}"
+                started[name] = Server(name, [*command, *(shown or ())], port, proof)
+                for size in sizes:
+                    port = free_port()
+                    name = f"registrar {kind} {size}"
+                    command = _registrar(port, shown, f"{scratch}/ca.pem")
+                    started[name] = Server(name, command, port, proof)
             yield started
         finally:
             for server in started.values():
@@ -204,38 +203,39 @@ def _registrar(port: int, files: tuple[str, str] | None, ca: str) -> list[str]:
     return [twistd, "-n", "--pidfile=", "rserpool-enrp", *options]
 
 
-def measure(elements: int) -> dict[str, Any]:
-    """All figures at one size of the handlespace."""
-    registrations = [registration(number) for number in range(elements)]
-    questions = [
-        asap.encode(asap.HandleResolution(handle=handle(number), items=WANTED))
-        for number in range(elements // PER_POOL)
-    ]
+def measure(sizes: list[int]) -> dict[str, Any]:
+    """All figures, the sizes of the handlespace side by side."""
     figures: dict[str, list[dict[str, float]]] = {}
+    filling: dict[str, dict[str, float]] = {}
 
     def note(name: str, shape: tuple[int, int], found: dict[str, float]) -> None:
         figures.setdefault(f"{name} c{shape[0]} w{shape[1]}", []).append(found)
 
-    with servers(elements) as running:
-        plain = running["registrar plain"]
-        before = plain.memory()
-        stall = filled(plain, registrations, questions, note)
-        grown = plain.memory() - before
-        filled(running["registrar tls"], registrations, questions, note)
+    with servers(sizes) as running:
+        for size in sizes:
+            for kind in ("plain", "tls"):
+                server = running[f"registrar {kind} {size}"]
+                before = server.memory()
+                stall = filled(server, registrations(size), questions(size), note)
+                filling[server.name] = {
+                    "bytes an element": (server.memory() - before) / size,
+                    "longest answer meanwhile, ms": stall * 1e3,
+                }
         for _ in range(ROUNDS):
             for shape in SHAPES:
                 for name, server in running.items():
-                    note(f"resolve {name}", shape, server.load(shape, questions, len(answer())))
-                mine = registrations[:1000]
-                for name in ("registrar plain", "registrar tls"):
-                    found = running[name].load(
-                        shape, mine, len(registered()), prepare=mine, own=True
-                    )
-                    note(f"renew {name}", shape, found)
+                    size = sizes[0] if "trivial" in name else int(name.split()[-1])
+                    found = server.load(shape, questions(size), len(answer()))
+                    note(f"resolve {name}", shape, found)
+                    if "registrar" in name:
+                        mine = registrations(1000)
+                        found = server.load(
+                            shape, mine, len(registered()), prepare=mine, own=True
+                        )
+                        note(f"renew {name}", shape, found)
     return {
-        "elements": elements,
-        "bytes an element": grown / elements,
-        "longest answer while filling, ms": stall * 1e3,
+        "sizes": sizes,
+        "filling": filling,
         "figures": {
             name: {key: _median(found, key) for key in found[0]}
             for name, found in figures.items()
@@ -243,10 +243,25 @@ def measure(elements: int) -> dict[str, Any]:
     }
 
 
+@cache
+def registrations(size: int) -> list[bytes]:
+    """The registrations of so many elements."""
+    return [registration(number) for number in range(size)]
+
+
+@cache
+def questions(size: int) -> list[bytes]:
+    """A resolution of each of their pools."""
+    return [
+        asap.encode(asap.HandleResolution(handle=handle(number), items=WANTED))
+        for number in range(size // PER_POOL)
+    ]
+
+
 def filled(
     server: Server,
-    registrations: list[bytes],
-    questions: list[bytes],
+    members: list[bytes],
+    asked: list[bytes],
     note: Callable[[str, tuple[int, int], dict[str, float]], None],
 ) -> float:
     """
@@ -254,21 +269,21 @@ def filled(
 
     :return: the longest time that another client has waited for an answer meanwhile.
     """
-    first, rest = registrations[:PER_POOL], registrations[PER_POOL:]
-    server.load((1, 1), questions[:1], len(answer()), prepare=first, seconds=0.1)
+    first, rest = members[:PER_POOL], members[PER_POOL:]
+    server.load((1, 1), asked[:1], len(answer()), prepare=first, seconds=0.1)
     before = server.cpu()
     began = time.monotonic()
     longest: list[float] = []
 
     def watch() -> None:
         while not done.is_set():
-            found = server.load((1, 1), questions[:1], len(answer()), seconds=0.5)
+            found = server.load((1, 1), asked[:1], len(answer()), seconds=0.5)
             longest.append(found["max"])
 
     done = threading.Event()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    server.load((1, 1), questions[:1], len(answer()), prepare=rest, seconds=0.1)
+    server.load((1, 1), asked[:1], len(answer()), prepare=rest, seconds=0.1)
     done.set()
     watcher.join()
     # What the questions cost meanwhile is in the figure as well: a few percent.
