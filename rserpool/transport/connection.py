@@ -56,6 +56,7 @@ class Connection(Protocol):
     :ivar evidence: what TLS proved, once it has; None on a plain connection.
     :ivar active: when something last came or went, by the clock of its listener.
     :ivar stalled: since when the peer has not been reading, or None.
+    :ivar ending: since when it has been closing, or None.
     """
 
     _log = Logger(namespace="rserpool.transport")
@@ -77,6 +78,7 @@ class Connection(Protocol):
         self.active = 0.0
         self.touched = True
         self.stalled: float | None = None
+        self.ending: float | None = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted calls it
         """The transport is up; with TLS the handshake is still to come."""
@@ -96,6 +98,8 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted calls it
         """Cut into messages and serve them."""
+        if self._ended:
+            return  # it is on its way out: whatever it still sends is nothing to us
         self.touched = True
         try:
             messages = self._splitter.feed(data)
@@ -146,6 +150,10 @@ class Connection(Protocol):
             self._log.info("{peer}: cut off: {reason}", peer=self, reason=reason)
             self._ended = True
             self.transport.abortConnection()
+
+    def finish(self) -> None:
+        """End what `close` has begun: the peer doesn't take part in it."""
+        self.transport.abortConnection()
 
     def pauseProducing(self) -> None:  # noqa: N802 - the transport calls it
         """The transport has enough to send: see Note [Back-pressure]."""

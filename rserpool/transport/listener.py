@@ -39,6 +39,8 @@ class Patience:
     idle: float = 600.0
     #: How long a peer may leave unread what it asked for.
     stall: float = 30.0
+    #: How long a peer may take to say goodbye.
+    closing: float = 10.0
 
 
 class Listener(Factory):
@@ -138,6 +140,12 @@ class Listener(Factory):
         """Cut off who takes too long."""
         now, patience = self._clock.seconds(), self._patience
         for connection in list(self.connections):
+            if connection.ended:
+                # TLS waits for the peer's goodbye, which one may withhold for ever.
+                connection.ending = connection.ending or now
+                if now - connection.ending > patience.closing:
+                    connection.finish()
+                continue
             if connection.touched:
                 connection.touched = False
                 connection.active = now

@@ -206,6 +206,18 @@ class Time(Scene):
         self.assertTrue(self.age(connection, 3))
         self.assertEqual(self.receiver.opened_ones, [])
 
+    def test_goodbye_withheld(self):
+        """One that is closed and doesn't go, but sends on, is cut off, and not listened to."""
+        connection = self.connect()
+        connection.close("enough")
+        for _ in range(13):
+            self.clock.advance(1)
+            connection.dataReceived(MESSAGE * 100)
+            self.listener.sweep()
+        self.assertTrue(connection.transport.aborted)
+        self.assertEqual(self.receiver.chunks, [])
+        self.assertEqual(connection._waiting, [])
+
     def test_slow_checker(self):
         """So is one whose identity takes too long to be settled."""
         connection = self.connect()
