@@ -96,6 +96,35 @@ class Served(SynchronousTestCase):
 
     test_leaves.timeout = 60
 
+    def test_reload(self):
+        """SIGHUP: what doesn't load stays as it was, what does counts, sessions go on."""
+        site = Site(self)
+        registrar = site.registrar()
+        port = site.server("web-1")
+        site.element("web-1", port)
+        until(lambda: site.elements() == {port})
+        keys, rules = site.files / "elements.psk", site.files / "rules.toml"
+        good = keys.read_text()
+        keys.write_text(good + "garbage\n")
+        rules.write_text('[roles.anonymous]\nrules = ["!asap"]\n')
+        registrar.send_signal(signal.SIGHUP)
+        until(lambda: "elements.psk:4:" in site.log("registrar"))
+        until(lambda: site.ask("resolve", "web").returncode == 1)
+        done = site.ask("resolve", "web")
+        self.assertIn("security considerations", done.stderr)
+        self.assertEqual(site.status()["elements"], 1)
+        keys.write_text(good)
+        added = site.command("psk", "add", str(keys), "web-9", "--to", "web-9.psk")
+        self.assertEqual(added.returncode, 0, added.stderr)
+        rules.write_text('[roles.all]\nrules = ["asap"]\n')
+        registrar.send_signal(signal.SIGHUP)
+        other = site.server("web-9")
+        site.element("web-9", other, key=site.scratch / "web-9.psk")
+        until(lambda: site.elements() == {port, other})
+        self.assertNotIn("home registrar was lost", site.log("web-1"))
+
+    test_reload.timeout = 60
+
     def test_registrar_comes_back(self):
         """Elements find their registrar again after it was killed."""
         site = Site(self)
