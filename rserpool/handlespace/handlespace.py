@@ -160,6 +160,7 @@ class Handlespace:
         element.home = home
         blob = element.blob
         element.blob = blob[:8] + home.to_bytes(4, "big") + blob[12:]
+        element.pool.order.described(element)
 
     def expired(self, now: float, at_most: int) -> list[Element]:
         """Whose registration life is over, up to so many; they are still there."""
@@ -228,6 +229,7 @@ class Handlespace:
         if blob == element.blob:
             return False
         element.blob = blob
+        element.pool.order.described(element)
         return True
 
     def _claim(self, element: Element, principal: str | None) -> None:

@@ -132,6 +132,24 @@ class RoundRobin(SynchronousTestCase):
         pool = Pooled(*[policies.RoundRobin()] * 4)
         self.assertEqual([pool.select(n) for n in (1, 3, ALL)], [[1], [2, 3, 4], [3, 4, 1, 2]])
 
+    def test_changes_between(self):
+        """Coming, going and changing leave the head where it is, in small pools and large."""
+        from rserpool.handlespace.selection import ring
+
+        for size in (0, 64):
+            self.patch(ring, "GATHERED", size)
+            pool = Pooled(*[policies.RoundRobin()] * 4)
+            self.assertEqual([pool.select(2), pool.select(2)], [[1, 2], [2, 3]])
+            pool.put(5, policies.RoundRobin())
+            self.assertEqual(pool.select(), [3, 4, 1, 2, 5])
+            pool.space.set_home(pool.space.find(b"p", 4), 9)
+            blobs = pool.space.pools[b"p"].select(1, ROOM)
+            self.assertEqual(parameters.decode(blobs[0]).home, 9)
+            self.assertEqual(pool.select(0), [])
+            self.assertEqual(pool.select(9, 2 * len(blobs[0])), [1, 2])
+            pool.remove(5)
+            self.assertEqual(pool.select(), [2, 3, 4, 1])
+
     def test_removed_head(self):
         """When the head goes, the next one is head."""
         pool = Pooled(*[policies.RoundRobin()] * 4)

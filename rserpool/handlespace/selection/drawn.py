@@ -98,6 +98,9 @@ class Drawn:
             element.policy = policy
             self._weights[element.rank] = self.weight(element)
 
+    def described(self, element: Element) -> None:
+        """Blobs are taken from the elements themselves."""
+
     def select(self, count: int, room: int) -> list[bytes]:
         """Draw one after the other."""
         weights, blobs, drawn = self._weights, [], []
@@ -164,6 +167,9 @@ class RandomSelection:
     def update(self, element: Element, policy: Policy) -> None:
         """Nothing depends on its values."""
         element.policy = policy
+
+    def described(self, element: Element) -> None:
+        """Blobs are taken from the elements themselves."""
 
     def select(self, count: int, room: int) -> list[bytes]:
         """Shuffle as far as is needed (Fisher and Yates)."""

@@ -1,6 +1,6 @@
 """What a selection policy must offer, and how it is found by its number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rserpool.handlespace.element import Element
@@ -33,7 +33,10 @@ class Selection(Protocol):
     def update(self, element: Element, policy: Policy) -> None:
         """`element` has registered again, with these policy values, perhaps the same."""
 
-    def select(self, count: int, room: int) -> list[bytes]:
+    def described(self, element: Element) -> None:
+        """``element.blob`` is another one now: of interest to who keeps blobs."""
+
+    def select(self, count: int, room: int) -> Sequence[bytes]:
         """
         Select up to `count` different elements.
 

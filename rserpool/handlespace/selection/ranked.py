@@ -51,6 +51,9 @@ class Ranked:
             element.count = 0
             self.add(element)
 
+    def described(self, element: Element) -> None:
+        """Blobs are taken from the elements themselves."""
+
     def select(self, count: int, room: int) -> list[bytes]:
         """Ring by ring from the lowest rank; in each one touched the head moves on."""
         blobs: list[bytes] = []

@@ -5,6 +5,8 @@ The links are in the elements, so that coming, going and moving on cost the same
 of any size.
 """
 
+from collections.abc import Sequence
+
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.selection.interface import Random, selects
 from rserpool.wire.policies import Policy, RoundRobin
@@ -50,29 +52,71 @@ class Ring:
             self.head = self.head.after
 
 
+#: Pools up to this size are gathered; a larger one would cost more with each change.
+GATHERED = 64
+
+
 @selects(RoundRobin.NUMBER)
 class RoundRobinSelection:
-    """One after the other, the head moving on by one with each answer."""
+    """
+    One after the other, the head moving on by one with each answer.
 
-    __slots__ = ("_ring",)
+    Note [Gathered]
+
+    Of a small pool the blobs are gathered in the order of the circle, so that an answer is
+    a slice that touches no element: among 100,000 elements most aren't in the processor's
+    cache.  Any change scatters them again.
+    """
+
+    __slots__ = ("_at", "_blobs", "_octets", "_ring", "_size")
 
     def __init__(self, random: Random) -> None:
         self._ring = Ring()
+        self._size = 0
+        self._blobs: tuple[bytes, ...] = ()  # of all elements, or nothing
+        self._at = 0  # how far the head is from the first of them
+        self._octets = 0
 
     def add(self, element: Element) -> None:
         """Put it last."""
+        self._scatter()
         self._ring.append(element)
+        self._size += 1
 
     def remove(self, element: Element) -> None:
         """Take it out."""
+        self._scatter()
         self._ring.unlink(element)
+        self._size -= 1
 
     def update(self, element: Element, policy: Policy) -> None:
         """Nothing depends on its values."""
         element.policy = policy
 
-    def select(self, count: int, room: int) -> list[bytes]:
+    def described(self, element: Element) -> None:
+        """What was gathered has its old blob."""
+        self._scatter()
+
+    def select(self, count: int, room: int) -> Sequence[bytes]:
         """From the head on."""
+        blobs = self._blobs
+        if not blobs:
+            if not 0 < self._size <= GATHERED:
+                return self._walk(count, room)
+            blobs = self._gather()
+        if room < self._octets:
+            return self._walk(count, room)
+        size, at = self._size, self._at
+        found = blobs[at : at + count]
+        if at + count > size:
+            found += blobs[: min(count, size) - len(found)]
+        if count:
+            self._at = at + 1 if at + 1 < size else 0
+        return found
+
+    def _walk(self, count: int, room: int) -> list[bytes]:
+        """The same, along the circle."""
+        self._scatter()
         first = element = self._ring.head
         blobs: list[bytes] = []
         while element is not None and count:
@@ -88,3 +132,23 @@ class RoundRobinSelection:
         if first is not None and blobs:
             self._ring.head = first.after
         return blobs
+
+    def _gather(self) -> tuple[bytes, ...]:
+        first = element = self._ring.head
+        assert first is not None
+        assert element is not None
+        blobs = [first.blob]
+        while (element := element.after) is not first:
+            assert element is not None
+            blobs.append(element.blob)
+        self._blobs = tuple(blobs)
+        self._octets = sum(len(blob) for blob in blobs)
+        return self._blobs
+
+    def _scatter(self) -> None:
+        """Nothing is gathered; the head of the circle is where it ought to be."""
+        if self._blobs:
+            for _ in range(self._at):
+                self._ring.advance()
+            self._blobs = ()
+            self._at = 0
