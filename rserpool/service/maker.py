@@ -178,9 +178,16 @@ class RegistrarService(Service):
         faults = self.security.reload()
         for fault in faults:
             self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
-        for _, listener in self.listeners:
-            if listener.creator is not None:
-                listener.creator = self.security.creator()
+        try:
+            creator = self.security.creator()
+        except Exception:
+            self._log.failure("TLS can't be made of what was read; it stays as it was")
+        else:
+            for _, listener in self.listeners:
+                if listener.creator is not None:
+                    listener.creator = creator
+        for warning in self.security.warnings:
+            self._log.warn("{warning}", warning=warning)
         closed = self.sessions.close_unheld()
         self._log.info("reloaded; {count} sessions closed", count=closed)
 

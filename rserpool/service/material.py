@@ -1,14 +1,21 @@
 """What the configuration names of keys, certificates and rules: read, and read again."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from cryptography import x509
+
+from rserpool.security.certificate.name import names, valid_until, when
 from rserpool.security.interfaces import IAuthentication, IAuthorizer
 from rserpool.security.plugin import make_authentication, make_authorizer
 from rserpool.security.proven import AllowProven
 from rserpool.security.psk.tls import ServerCreator
 from rserpool.service.config import Config
+
+#: Seconds before the end of the registrar's certificate in which it is warned of.
+SOON = 30 * 86400
 
 
 class Material:
@@ -32,7 +39,10 @@ class Material:
     @property
     def warnings(self) -> list[str]:
         """What ought to be better."""
-        return [w for a in self.authentications for w in getattr(a, "warnings", ())]
+        found = [w for a in self.authentications for w in getattr(a, "warnings", ())]
+        if self._certificate is not None:
+            found += _ending(self._config.registrar.certificate or "", self._certificate[0])
+        return found
 
     def creator(self) -> ServerCreator:
         """Make the TLS of new connections from what was read last."""
@@ -101,6 +111,16 @@ class Material:
             self.faults.append((key, f"{error.filename} can't be read: {error.strerror}"))
         except ValueError as error:
             self.faults += [(key, words) for words in str(error).splitlines()]
+
+
+def _ending(path: str, pem: bytes) -> list[str]:
+    """Warn of certificates that have ended, or will soon."""
+    return [
+        f"{path}: the certificate for {', '.join(names(certificate))} is valid until "
+        f"{when(valid_until(certificate))}: issue another one, and send SIGHUP"
+        for certificate in x509.load_pem_x509_certificates(pem)
+        if valid_until(certificate) < time.time() + SOON
+    ]
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,73 @@
+"""Keys, certificates and rules that the configuration names."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.security.certificate import make
+from rserpool.security.psk import keyfile
+from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
+from rserpool.service.material import Material
+
+
+class Reading(SynchronousTestCase):
+    """What is read at the start, and again."""
+
+    def setUp(self):
+        self.keys = self.mktemp()
+        keyfile.add(self.keys, "web-1", b"k" * 32)
+        self.authority = make.authority("test")
+        self.files = f"{self.mktemp()}.pem", f"{self.mktemp()}.key"
+        self.issue(300)
+
+    def issue(self, days):
+        """Write a certificate that is valid for so long."""
+        make.write(make.issue(self.authority, ["registrar.example"], days=days), *self.files)
+
+    def material(self, **changed):
+        """Read it all."""
+        table = {
+            "asap_tls": ("tcp:3864",), "auth": (f"psk:{self.keys}",),
+            "certificate": self.files[0], "private_key": self.files[1], **changed,
+        }  # fmt: skip
+        return Material(
+            Config(
+                registrar=RegistrarTable(**table), timers=TimersTable(), limits=LimitsTable()
+            )
+        )
+
+    def test_good(self):
+        """Nothing is wrong, and TLS can be made of it."""
+        found = self.material()
+        self.assertEqual((found.faults, found.warnings), ([], []))
+        found.creator()
+
+    def test_faults(self):
+        """Everything that is wrong is there, by the key that names it."""
+        Path(self.keys).write_text("nonsense")
+        other = make.issue(self.authority, ["other.example"])
+        Path(self.files[1]).write_bytes(other.private_key)
+        faults = self.material(rules="/nonexistent").faults
+        self.assertEqual({key for key, _ in faults}, {"auth", "rules", "certificate"})
+
+    def test_ending(self):
+        """A certificate that ends within a month is warned of."""
+        self.issue(10)
+        [warning] = self.material().warnings
+        self.assertIn("registrar.example", warning)
+        self.assertIn("SIGHUP", warning)
+
+    def test_last_good_one(self):
+        """What doesn't load again stays as it was."""
+        found = self.material()
+        Path(self.files[0]).write_text("nonsense")
+        Path(self.keys).write_text("nonsense")
+        self.assertEqual(len(found.reload()), 2)
+        found.creator()
+        [authentication] = found.authentications
+        self.assertIsNotNone(authentication.keys.lookup("web-1"))
+        self.issue(300)
+        Path(self.keys).unlink()
+        keyfile.add(self.keys, "web-2", b"k" * 32)
+        self.assertEqual(found.reload(), [])
+        self.assertIsNone(authentication.keys.lookup("web-1"))
