@@ -197,7 +197,7 @@ class Refused(SynchronousTestCase):
         site.registrar()
         ca = ["--ca", str(site.files / "ca.pem")]
         where = ["--registrar", site.endpoint]
-        nobody = f"tcp:127.0.0.1:{site.status_port + 1 if site.status_port < 65535 else 1}"
+        nobody = f"tcp:127.0.0.1:{free_port()}"
         for words, status, expected in (
             (["resolve", "nothing", *where, *ca], 1, "there is no pool 'nothing'"),
             (["resolve", "web"], 2, "--registrar"),
@@ -273,7 +273,7 @@ class Plain(SynchronousTestCase):
     def test_polite_refusal(self):
         """A secure registrar's plain listener refuses everything with 0xa (RFC 5352 9.3)."""
         site = Site(self)
-        plain = site.status_port + 7 if site.status_port < 65000 else site.status_port - 7
+        plain = free_port()
         site.registrar("--asap", f"tcp:{plain}:interface=127.0.0.1")
         found = exchange(
             plain, registration(1), asap.Deregistration(handle=b"web", identifier=1),
