@@ -5,6 +5,8 @@ Weights stand in a tree of partial sums (a Fenwick tree): a draw goes down it on
 was drawn weighs nothing until the answer is complete.
 """
 
+from abc import ABC, abstractmethod
+
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.selection.interface import Random, selects
 from rserpool.wire import policies
@@ -69,7 +71,7 @@ class Sums:
         self._tree = tree
 
 
-class Drawn:
+class Drawn(ABC):
     """By chance, in proportion to a weight that follows from the policy's values."""
 
     def __init__(self, random: Random) -> None:
@@ -98,7 +100,7 @@ class Drawn:
             element.policy = policy
             self._weights[element.rank] = self.weight(element)
 
-    def described(self, element: Element) -> None:
+    def described(self, element: Element) -> None:  # noqa: B027 - nothing to do
         """Blobs are taken from the elements themselves."""
 
     def select(self, count: int, room: int) -> list[bytes]:
@@ -119,9 +121,9 @@ class Drawn:
             weights[index] = weight
         return blobs
 
+    @abstractmethod
     def weight(self, element: Element) -> int:
         """How much of the chance is the element's."""
-        raise NotImplementedError
 
 
 @selects(policies.WeightedRandom.NUMBER)
@@ -168,7 +170,7 @@ class RandomSelection:
         """Nothing depends on its values."""
         element.policy = policy
 
-    def described(self, element: Element) -> None:
+    def described(self, element: Element) -> None:  # noqa: B027 - nothing to do
         """Blobs are taken from the elements themselves."""
 
     def select(self, count: int, room: int) -> list[bytes]:

@@ -12,6 +12,8 @@ in which elements first occur in that list from the head on.  An answer moves th
 by one: only the first element's turn is over.
 """
 
+from abc import ABC, abstractmethod
+
 from sortedcontainers import SortedDict
 
 from rserpool.handlespace.element import Element
@@ -25,7 +27,7 @@ from rserpool.wire.policies import Policy
 _TURN = 1 << 64
 
 
-class Ranked:
+class Ranked(ABC):
     """The lowest rank first, round robin among equals."""
 
     def __init__(self, random: Random) -> None:
@@ -51,7 +53,7 @@ class Ranked:
             element.count = 0
             self.add(element)
 
-    def described(self, element: Element) -> None:
+    def described(self, element: Element) -> None:  # noqa: B027 - nothing to do
         """Blobs are taken from the elements themselves."""
 
     def select(self, count: int, room: int) -> list[bytes]:
@@ -76,9 +78,9 @@ class Ranked:
         self.chosen(chosen)
         return blobs
 
+    @abstractmethod
     def rank(self, element: Element) -> int:
         """Where the element stands; the lowest is selected first."""
-        raise NotImplementedError
 
     def chosen(self, elements: list[Element]) -> None:
         """These go into an answer, in this order."""
@@ -153,10 +155,13 @@ class WeightedRoundRobinSelection(Ranked):
         self._turn = 0  # of the element selected last
 
     def add(self, element: Element) -> None:
-        """Its first turn comes after half its distance; weight 0 has none."""
-        weight = _weight(element)
-        if weight:
-            self._put(element, self._turn + _TURN // (2 * weight))
+        """Weight 0 has no turn."""
+        if _weight(element):
+            super().add(element)
+
+    def rank(self, element: Element) -> int:
+        """Its first turn: half its distance from now."""
+        return self._turn + _TURN // (2 * _weight(element))
 
     def chosen(self, elements: list[Element]) -> None:
         """The turn of the first one is over."""
