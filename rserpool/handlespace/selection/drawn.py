@@ -170,7 +170,7 @@ class RandomSelection:
         """Nothing depends on its values."""
         element.policy = policy
 
-    def described(self, element: Element) -> None:  # noqa: B027 - nothing to do
+    def described(self, element: Element) -> None:
         """Blobs are taken from the elements themselves."""
 
     def select(self, count: int, room: int) -> list[bytes]:
