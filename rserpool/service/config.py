@@ -14,6 +14,7 @@ import attrs
 from rserpool.handlespace.handlespace import Limits as HandlespaceLimits
 from rserpool.registrar.settings import Settings
 from rserpool.security.budgets import Rate, Rates
+from rserpool.service.kinds import endpoint, file, local_endpoint, provider
 from rserpool.service.settings import (
     Override,
     Reader,
@@ -24,15 +25,8 @@ from rserpool.service.settings import (
     text,
     whole,
 )
-from rserpool.transport import endpoints
 from rserpool.transport.allowance import ConnectionLimits
 from rserpool.transport.listener import Patience
-
-
-def _endpoint(value: object) -> str:
-    description = text(value)
-    endpoints.server(None, description)
-    return description
 
 
 @attrs.frozen(kw_only=True)
@@ -48,11 +42,11 @@ class RegistrarTable:
         help="this registrar's identifier, decimal or 0x; random if not given",
     )  # fmt: skip
     asap: tuple[str, ...] = setting(
-        _endpoint, default=(), many=True, option="ENDPOINT",
+        endpoint, default=(), many=True, option="ENDPOINT",
         help="listen for pool elements and users without TLS, like tcp:3863",
     )  # fmt: skip
     asap_tls: tuple[str, ...] = setting(
-        _endpoint, default=(), many=True, option="ENDPOINT",
+        endpoint, default=(), many=True, option="ENDPOINT",
         help="listen for pool elements and users with TLS, like tcp:3864",
     )  # fmt: skip
     enrp: tuple[str, ...] = setting(
@@ -71,14 +65,14 @@ class RegistrarTable:
         text, default=None, option="NAME", help="the name this registrar proves to its peers"
     )
     certificate: str | None = setting(
-        text, default=None, option="FILE",
+        file, default=None, option="FILE",
         help="the certificate that pool users check (PEM, with its chain)",
     )  # fmt: skip
     private_key: str | None = setting(
-        text, default=None, option="FILE", help="the private key of the certificate (PEM)"
+        file, default=None, option="FILE", help="the private key of the certificate (PEM)"
     )
     auth: tuple[str, ...] = setting(
-        text, default=(), many=True, option="KIND:ARGS",
+        provider, default=(), many=True, option="KIND:ARGS",
         help="how pool elements prove who they are: psk:FILE, certificate:CA-FILE, or a "
         "plugin's",
     )  # fmt: skip
@@ -98,13 +92,13 @@ class RegistrarTable:
         help="answer resolutions on plain listeners of a secure registrar",
     )  # fmt: skip
     rules: str | None = setting(
-        text, default=None, option="FILE", help="who may do what (TOML); see etc/rules.toml"
+        file, default=None, option="FILE", help="who may do what (TOML); see etc/rules.toml"
     )
     authorizer: str | None = setting(
-        text, default=None, help="instead of rules: a plugin, KIND:ARGS"
+        provider, default=None, help="instead of rules: a plugin, KIND:ARGS"
     )
     status: str | None = setting(
-        _endpoint, default=None, option="ENDPOINT",
+        local_endpoint, default=None, option="ENDPOINT",
         help="serve status page, /status.json and /metrics over HTTP, like tcp:8080; on "
         "loopback only unless interface= says otherwise",
     )  # fmt: skip
@@ -267,7 +261,8 @@ def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Confi
     reader = Reader(TABLES)
     config = Config(**reader.read(path, overrides))
     for key, words in _contradictions(config.registrar):
-        reader.fault("registrar", key, words)
+        if not reader.at_fault("registrar", key, *_INSTEAD.get(key, ())):
+            reader.fault("registrar", key, words)
     return reader, config
 
 
@@ -282,11 +277,15 @@ def load(path: str | None, overrides: Iterable[Override]) -> Config:
     return config
 
 
+#: What is missing may have been given wrongly by another key.
+_INSTEAD = {"asap-tls": ("asap", "security"), "auth": ("certificate",)}
+
+
 def _contradictions(table: RegistrarTable) -> Iterable[tuple[str, str]]:
     """What can't be together, as key and words."""
-    if table.enrp or table.enrp_tls or table.peer or table.enrp_auth:
-        key = "peer" if table.peer else "enrp-tls" if table.enrp_tls else "enrp"
-        yield key, "this version runs one registrar alone: there is no ENRP yet"
+    for key in ("enrp", "enrp-tls", "peer", "enrp-auth"):
+        if getattr(table, key.replace("-", "_")):
+            yield key, "this version runs one registrar alone: there is no ENRP yet"
     if not (table.asap or table.asap_tls):
         yield "asap-tls", "the registrar listens nowhere: give asap-tls, like tcp:3864"
     if bool(table.certificate) != bool(table.private_key):
@@ -301,7 +300,9 @@ def _contradictions(table: RegistrarTable) -> Iterable[tuple[str, str]]:
 
 def _insecure(table: RegistrarTable) -> Iterable[tuple[str, str]]:
     """All insecure: nothing that looks like security may be configured (design)."""
-    for key in ("asap_tls", "auth", "certificate", "rules", "authorizer", "identity"):
+    for key in (
+        "asap_tls", "auth", "certificate", "private_key", "rules", "authorizer", "identity",
+    ):  # fmt: skip
         if getattr(table, key):
             yield (
                 key.replace("_", "-"),

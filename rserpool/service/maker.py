@@ -3,7 +3,6 @@
 import gc
 import random
 import signal
-import sys
 import time
 from typing import Any
 
@@ -34,6 +33,20 @@ from rserpool.transport.listener import Listener
 
 #: How often sessions are looked through for credentials that have ended, in seconds.
 CREDENTIALS_CHECK = 15.0
+
+
+class CannotStart(SystemExit, Exception):
+    """
+    The start fails, for a reason that is in the log.
+
+    A `SystemExit`, so that it ends ``twistd -n`` without a traceback; an `Exception`, too,
+    since twistd passes nothing else on to the process that waits for a daemon's start, which
+    would wait for ever.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.code = 1  # and no words: the log has them
 
 
 def load_all(path: str | None, overrides: list[Override]) -> tuple[Config, Material]:
@@ -127,7 +140,7 @@ class RegistrarService(Service):
         gatherResults(started, consumeErrors=True).addErrback(failed)
         if failures:
             self._log.critical("{why}", why=failures[0])
-            sys.exit(f"twistd rserpool-enrp: {failures[0]}")
+            raise CannotStart(failures[0])
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Say what is running, and take SIGHUP."""
@@ -178,18 +191,26 @@ class RegistrarService(Service):
         faults = self.security.reload()
         for fault in faults:
             self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
+        if self.config.registrar.asap_tls:
+            self._renew_tls()
+        for warning in self.security.warnings:
+            self._log.warn("{warning}", warning=warning)
+        closed = self.sessions.close_unheld()
+        self._log.info(
+            "{what}; {count} sessions closed",
+            what="reloaded in part" if faults else "reloaded", count=closed,
+        )  # fmt: skip
+
+    def _renew_tls(self) -> None:
+        """Let new connections be made of what was read last; old ones stay as they are."""
         try:
             creator = self.security.creator()
         except Exception:
             self._log.failure("TLS can't be made of what was read; it stays as it was")
-        else:
-            for _, listener in self.listeners:
-                if listener.creator is not None:
-                    listener.creator = creator
-        for warning in self.security.warnings:
-            self._log.warn("{warning}", warning=warning)
-        closed = self.sessions.close_unheld()
-        self._log.info("reloaded; {count} sessions closed", count=closed)
+            return
+        for _, listener in self.listeners:
+            if listener.creator is not None:
+                listener.creator = creator
 
     def _check_credentials(self) -> None:
         self.sessions.close_unheld()
@@ -221,7 +242,8 @@ class RegistrarService(Service):
         )
 
     def _cannot_listen(self, failure: Failure, text: str) -> None:
-        failure.trap(CannotListenError, OSError, ValueError)
+        # OverflowError: what sockets say to a port that can't be.
+        failure.trap(CannotListenError, OSError, OverflowError, ValueError)
         error = getattr(failure.value, "socketError", failure.value)
         words = getattr(error, "strerror", None) or str(error)
         raise ValueError(f"can't listen on {text}: {words}")

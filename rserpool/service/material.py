@@ -35,6 +35,7 @@ class Material:
             self._try("auth", partial(self._authentication, text))
         self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
         self._try("certificate", self._read_certificate)
+        self._check_proofs()
 
     @property
     def warnings(self) -> list[str]:
@@ -93,7 +94,23 @@ class Material:
                     f"{table.certificate} and {table.private_key} aren't a certificate and "
                     f"its private key: {_words(error)}"
                 ) from None
+            own, *_ = x509.load_pem_x509_certificates(read[0])
+            if valid_until(own) <= time.time():
+                raise ValueError(
+                    f"{table.certificate}: the certificate ended on {when(valid_until(own))}: "
+                    "issue another one"
+                )
             self._certificate = read
+
+    def _check_proofs(self) -> None:
+        """Say now what would let no handshake succeed."""
+        table = self._config.registrar
+        certified = any(a.authorities is not None for a in self.authentications)
+        if certified and table.asap_tls and not table.certificate:
+            words = "auth with client certificates needs the registrar's own certificate, too"
+            self.faults.append(("certificate", words))
+        if table.asap_tls and not self.faults:
+            self._try("asap-tls", self.creator)
 
     def _lookup(self, identity: str) -> bytes | None:
         for authentication in self.authentications:
@@ -114,7 +131,7 @@ class Material:
 
 
 def _ending(path: str, pem: bytes) -> list[str]:
-    """Warn of certificates that have ended, or will soon."""
+    """Warn of certificates that will end soon, or have since they were read."""
     return [
         f"{path}: the certificate for {', '.join(names(certificate))} is valid until "
         f"{when(valid_until(certificate))}: issue another one, and send SIGHUP"

@@ -6,12 +6,13 @@ finds every fault before it gives up, each with file, line and key.
 """
 
 import difflib
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+
+from rserpool.service.document import Document
 
 #: Makes the value of a setting from what stands in TOML or on the command line.
 Kind = Callable[[object], Any]
@@ -132,28 +133,6 @@ def parse_set(text: str) -> Override:
     return Override(table, key, value.strip())
 
 
-class Document:
-    """The text of a TOML file, and on which line what stands."""
-
-    def __init__(self, name: str, content: str) -> None:
-        self.name = name
-        self.values: Mapping[str, Any] = tomllib.loads(content)
-        self._lines = content.splitlines()
-
-    def place(self, table: str, key: str = "") -> str:
-        """``file:line`` of a key, or of its table where there is no such key."""
-        inside, header = False, 0
-        for number, line in enumerate(self._lines, 1):
-            stripped = line.strip()
-            if stripped.startswith("["):
-                inside = stripped.strip("[] \t").split("#")[0].strip("] ") == table
-                header = header or (number if inside else 0)
-            name = stripped.partition("=")[0].strip().strip("\"'")
-            if key and ((inside and name == key) or name == f"{table}.{key}"):
-                return f"{self.name}:{number}"
-        return f"{self.name}:{header or 1}"
-
-
 class Reader:
     """
     Reads tables and collects what is wrong.
@@ -166,6 +145,8 @@ class Reader:
         self._document: Document | None = None
         self._overridden: set[tuple[str, str]] = set()
         self._listed: set[tuple[str, str]] = set()
+        self._faulty: set[tuple[str, str]] = set()
+        self._lost: set[str] = set()
         self.faults: list[str] = []
 
     def read(self, path: str | None, overrides: Iterable[Override]) -> dict[str, Any]:
@@ -181,13 +162,26 @@ class Reader:
             self._override(override, raw)
         return {name: self._made(name, raw[name]) for name in self._tables}
 
-    def fault(self, table: str, key: str, words: str) -> None:
-        """Add a fault of a setting."""
+    def fault(self, table: str, key: str, words: str, *entry: int) -> None:
+        """
+        Add a fault of a setting.
+
+        :param entry: which one it is of the file's list.
+        """
+        self._faulty.add((table, key))
         if self._document is None or (table, key) in self._overridden:
             place = f"--{key}" if self._has_option(table, key) else f"--set {table}.{key}"
         else:
-            place = f"{self._document.place(table, key)}: {table}.{key}"
+            place = f"{self._document.place(table, key, *entry)}: {table}.{key}"
         self.faults.append(f"{place}: {words}")
+
+    def at_fault(self, table: str, *keys: str) -> bool:
+        """
+        Whether something was said of one of these already, or of the whole table.
+
+        What is missing for that reason isn't missing: it was given, but is no good.
+        """
+        return table in self._lost or any((table, key) in self._faulty for key in keys)
 
     def check(self) -> None:
         """
@@ -200,11 +194,13 @@ class Reader:
 
     def _open(self, path: str, raw: dict[str, dict[str, object]]) -> None:
         try:
-            self._document = Document(path, Path(path).read_text(encoding="utf-8"))
+            self._document = Document(path, Path(path).read_bytes())
         except OSError as error:
+            self._lost.update(self._tables)
             self.faults.append(f"{path}: can't be read: {error.strerror}")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            self.faults.append(f"{path}: {error}")
+        except ValueError as error:
+            self._lost.update(self._tables)
+            self.faults.append(str(error))
         else:
             for table, values in self._document.values.items():
                 self._table(table, values, raw)
@@ -212,9 +208,12 @@ class Reader:
     def _table(self, table: str, values: object, raw: dict[str, dict[str, object]]) -> None:
         assert self._document is not None
         if table not in self._tables or not isinstance(values, dict):
-            place = self._document.place(table)
-            known = ", ".join(f"[{name}]" for name in self._tables)
-            self.faults.append(f"{place}: there is no table [{table}]; there are {known}")
+            words = f"{table} must be one table, [{table}]"
+            if table not in self._tables:
+                known = ", ".join(f"[{name}]" for name in self._tables)
+                words = f"there is no table [{table}]; there are {known}"
+            self.faults.append(f"{self._document.place(table)}: {words}")
+            self._lost.update(difflib.get_close_matches(table, self._tables, 1))
             return
         for key, value in values.items():
             if self._known(table, key):
@@ -245,6 +244,7 @@ class Reader:
             return True
         close = difflib.get_close_matches(key, keys, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        self._faulty.update((table, near) for near in close)
         self.fault(table, key, f"there is no such setting{hint}")
         return False
 
@@ -262,15 +262,20 @@ class Reader:
             metadata = self._field(table, key).metadata
             try:
                 if metadata["many"]:
-                    values[key.replace("-", "_")] = _each(metadata["kind"], value)
+                    values[key.replace("-", "_")] = self._each(table, key, value)
                 else:
                     values[key.replace("-", "_")] = metadata["kind"](value)
             except ValueError as error:
                 self.fault(table, key, str(error))
         return self._tables[table](**values)
 
-
-def _each(kind: Kind, value: object) -> tuple[Any, ...]:
-    """A list of values; one alone may stand without brackets."""
-    values = value if isinstance(value, list) else [value]
-    return tuple(kind(one) for one in values)
+    def _each(self, table: str, key: str, value: object) -> tuple[Any, ...]:
+        """A list of values; one alone may stand without brackets."""
+        kind = self._field(table, key).metadata["kind"]
+        values: list[Any] = []
+        for entry, one in enumerate(value if isinstance(value, list) else [value]):
+            try:
+                values.append(kind(one))
+            except ValueError as error:
+                self.fault(table, key, str(error), entry)
+        return tuple(values)

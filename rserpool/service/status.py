@@ -22,6 +22,7 @@ from twisted.web.resource import NoResource, Resource
 from twisted.web.server import Request, Site
 
 from rserpool.security.audit import described
+from rserpool.service.kinds import local_endpoint
 from rserpool.transport import endpoints
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ class Status:
         self._service = service
         self._since = time.time()
         self._port: IListeningPort | None = None
-        text = service.config.registrar.status or ""
-        self.where = text if "interface=" in text else f"{text}:interface=127.0.0.1"
+        self.where = local_endpoint(service.config.registrar.status)
 
     def listen(self, reactor: Any) -> "Deferred[None]":
         """Start."""

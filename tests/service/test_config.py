@@ -117,6 +117,33 @@ class Configuring(SynchronousTestCase):
             faults = self.faults(None, *given)
             self.assertTrue(any(words in fault for fault in faults), (overrides, faults))
 
+    def test_nothing_follows(self):
+        """What was given, but is no good, isn't said to be missing as well."""
+        for text in (
+            "[registrar\n",
+            "registrar = 1\n",
+            "[[registrar]]\nasap-tls = 1\n",
+            "[registar]\nasap-tls = 'tcp:1'\n",
+            "[registrar]\nasap-tls = 'nonsense'\n",
+            "[registrar]\nasap-tsl = 'tcp:1'\n",
+        ):
+            self.assertEqual(len(self.faults(text)), 1, text)
+
+    def test_each_of_a_list(self):
+        """Each wrong entry of a list is a fault, on its own line."""
+        faults = self.faults("[registrar]\nasap-tls = [\n 'x',\n 'tcp:1',\n 7]\nauth='psk:x'\n")
+        self.assertEqual([f.partition(" ")[0] for f in faults], ["FILE:3:", "FILE:5:"])
+
+    def test_no_peers_yet(self):
+        """Each key that needs other registrars is refused, where it stands."""
+        faults = self.faults(
+            f"{GOOD}\n".replace("server-id", "peer = 'tcp:h:1'\nenrp-tls = 'tcp:1'\nserver-id")
+        )
+        self.assertEqual(
+            sorted(fault.partition(": this")[0] for fault in faults),
+            ["FILE:4: registrar.peer", "FILE:5: registrar.enrp-tls"],
+        )
+
     def test_plain_beside_tls(self):
         """A secure registrar may listen plain as well: to refuse."""
         config = self.load(GOOD.replace("server-id", 'asap = "tcp:3863"\nserver-id'))

@@ -57,6 +57,30 @@ class Reading(SynchronousTestCase):
         self.assertIn("registrar.example", warning)
         self.assertIn("SIGHUP", warning)
 
+    def test_ended(self):
+        """A certificate that has ended isn't one; read again, it leaves the last good one."""
+        good = self.material()
+        self.issue(-1)
+        [(key, words)] = self.material().faults
+        self.assertEqual(key, "certificate")
+        self.assertIn(f"{self.files[0]}: the certificate ended on", words)
+        self.assertEqual(len(good.reload()), 1)
+        good.creator()
+
+    def test_no_proof(self):
+        """What would let no handshake succeed is said at the start."""
+        authority = f"{self.mktemp()}.pem"
+        Path(authority).write_bytes(self.authority.certificate)
+        none = {"certificate": None, "private_key": None}
+        for auth in (
+            (f"certificate:{authority}",),
+            (f"certificate:{authority}", f"psk:{self.keys}"),
+        ):
+            [(key, words)] = self.material(auth=auth, **none).faults
+            self.assertEqual(key, "certificate")
+            self.assertIn("registrar's own certificate", words)
+            self.assertEqual(self.material(auth=auth).faults, [])
+
     def test_last_good_one(self):
         """What doesn't load again stays as it was."""
         found = self.material()
