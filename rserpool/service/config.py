@@ -28,61 +28,49 @@ from rserpool.service.settings import (
 from rserpool.transport.allowance import ConnectionLimits
 from rserpool.transport.listener import Patience
 
+_DATABASE = "What it is"
+_LISTENING = "Where it listens"
+_PROOF = "Who proves what to whom"
+_PEERS = "Other registrars (not in this version, which runs one alone)"
+
 
 @attrs.frozen(kw_only=True)
 class RegistrarTable:
     """``[registrar]``: who it is, where it listens, whom it believes."""
 
     security: str = setting(
-        choice("required", "none"), default="required", option="required|none",
+        choice("required", "none"), default="required", option="required|none", group=_DATABASE,
         help="whether the database is all secure (the default) or all insecure",
     )  # fmt: skip
     server_id: int | None = setting(
-        whole(1, 0xFFFFFFFF), default=None, option="N",
+        whole(1, 0xFFFFFFFF), default=None, option="N", group=_DATABASE,
         help="this registrar's identifier, decimal or 0x; random if not given",
     )  # fmt: skip
     asap: tuple[str, ...] = setting(
-        endpoint, default=(), many=True, option="ENDPOINT",
+        endpoint, default=(), many=True, option="ENDPOINT", group=_LISTENING,
         help="listen for pool elements and users without TLS, like tcp:3863",
     )  # fmt: skip
     asap_tls: tuple[str, ...] = setting(
-        endpoint, default=(), many=True, option="ENDPOINT",
+        endpoint, default=(), many=True, option="ENDPOINT", group=_LISTENING,
         help="listen for pool elements and users with TLS, like tcp:3864",
     )  # fmt: skip
-    enrp: tuple[str, ...] = setting(
-        text, default=(), many=True, option="ENDPOINT",
-        help="listen for other registrars without TLS",
-    )  # fmt: skip
-    enrp_tls: tuple[str, ...] = setting(
-        text, default=(), many=True, option="ENDPOINT",
-        help="listen for other registrars with TLS, like tcp:9902",
-    )  # fmt: skip
-    peer: tuple[str, ...] = setting(
-        text, default=(), many=True, option="[NAME=]ENDPOINT",
-        help="another registrar of this scope, like tcp:HOST:9902",
-    )  # fmt: skip
-    identity: str | None = setting(
-        text, default=None, option="NAME", help="the name this registrar proves to its peers"
-    )
     certificate: str | None = setting(
-        file, default=None, option="FILE",
+        file, default=None, option="FILE", group=_PROOF,
         help="the certificate that pool users check (PEM, with its chain)",
     )  # fmt: skip
     private_key: str | None = setting(
-        file, default=None, option="FILE", help="the private key of the certificate (PEM)"
-    )
+        file, default=None, option="FILE", group=_PROOF,
+        help="the private key of the certificate (PEM)",
+    )  # fmt: skip
     auth: tuple[str, ...] = setting(
-        provider, default=(), many=True, option="KIND:ARGS",
+        provider, default=(), many=True, option="KIND:ARGS", group=_PROOF,
         help="how pool elements prove who they are: psk:FILE, certificate:CA-FILE, or a "
         "plugin's",
     )  # fmt: skip
-    enrp_auth: tuple[str, ...] = setting(
-        text, default=(), many=True, option="KIND:ARGS",
-        help="how other registrars prove who they are",
-    )  # fmt: skip
     tls_minimum: str = setting(
-        choice("1.3", "1.2"), default="1.3", option="1.3|1.2", help="the oldest version of TLS"
-    )
+        choice("1.3", "1.2"), default="1.3", option="1.3|1.2", group=_PROOF,
+        help="the oldest version of TLS",
+    )  # fmt: skip
     legacy_suites: bool = setting(
         boolean, default=False,
         help="with tls-minimum 1.2: offer the CBC suites of RFC 5352 section 9.2",
@@ -92,15 +80,36 @@ class RegistrarTable:
         help="answer resolutions on plain listeners of a secure registrar",
     )  # fmt: skip
     rules: str | None = setting(
-        file, default=None, option="FILE", help="who may do what (TOML); see etc/rules.toml"
-    )
+        file, default=None, option="FILE", group=_DATABASE,
+        help="who may do what (TOML); see etc/rules.toml",
+    )  # fmt: skip
     authorizer: str | None = setting(
         provider, default=None, help="instead of rules: a plugin, KIND:ARGS"
     )
     status: str | None = setting(
-        local_endpoint, default=None, option="ENDPOINT",
+        local_endpoint, default=None, option="ENDPOINT", group=_LISTENING,
         help="serve status page, /status.json and /metrics over HTTP, like tcp:8080; on "
         "loopback only unless interface= says otherwise",
+    )  # fmt: skip
+    enrp: tuple[str, ...] = setting(
+        text, default=(), many=True, option="ENDPOINT", group=_PEERS,
+        help="listen for other registrars without TLS",
+    )  # fmt: skip
+    enrp_tls: tuple[str, ...] = setting(
+        text, default=(), many=True, option="ENDPOINT", group=_PEERS,
+        help="listen for other registrars with TLS, like tcp:9902",
+    )  # fmt: skip
+    peer: tuple[str, ...] = setting(
+        text, default=(), many=True, option="[NAME=]ENDPOINT", group=_PEERS,
+        help="another registrar of this scope, like tcp:HOST:9902",
+    )  # fmt: skip
+    identity: str | None = setting(
+        text, default=None, option="NAME", group=_PEERS,
+        help="the name this registrar proves to its peers",
+    )  # fmt: skip
+    enrp_auth: tuple[str, ...] = setting(
+        text, default=(), many=True, option="KIND:ARGS", group=_PEERS,
+        help="how other registrars prove who they are",
     )  # fmt: skip
 
 
@@ -117,10 +126,18 @@ class TimersTable:
     keep_alive_timeout: float = setting(
         _SECONDS, default=5.0, help="until a silent or lost element is removed"
     )
-    peer_heartbeat_cycle: float = setting(_SECONDS, default=30.0, help="RFC 5353 section 4.1")
-    max_time_last_heard: float = setting(_SECONDS, default=61.0, help="RFC 5353 section 4.1")
-    max_time_no_response: float = setting(_SECONDS, default=5.0, help="RFC 5353 section 4.1")
-    server_announce: float = setting(_SECONDS, default=1.0, help="RFC 5352 section 7.1")
+    peer_heartbeat_cycle: float = setting(
+        _SECONDS, default=30.0, help="between two signs of life to peers (RFC 5353 section 4.1)"
+    )
+    max_time_last_heard: float = setting(
+        _SECONDS, default=61.0, help="until a silent peer is asked for one"
+    )
+    max_time_no_response: float = setting(
+        _SECONDS, default=5.0, help="until a peer that was asked counts as dead"
+    )
+    server_announce: float = setting(
+        _SECONDS, default=1.0, help="between two announcements (RFC 5352 section 7.1)"
+    )
 
 
 _RATE = number(0.0, 1e9)
@@ -164,8 +181,10 @@ class LimitsTable:
         "to one element, caused by reports", _CORE.keep_alives_per_second
     )
     keep_alives_burst: float = _rate("at once", _CORE.keep_alives_burst)
-    handshake_timeout: float = _rate("seconds", _PATIENCE.handshake)
-    idle_timeout: float = _rate("seconds", _PATIENCE.idle)
+    handshake_timeout: float = _rate(
+        "seconds that proving who it is may take", _PATIENCE.handshake
+    )
+    idle_timeout: float = _rate("seconds without a message", _PATIENCE.idle)
     connections: int = _count("in all", _CONNECTIONS.connections)
     connections_per_address: int = _count(
         "from one address", _CONNECTIONS.connections_per_address
@@ -177,7 +196,7 @@ class LimitsTable:
     max_bad_pe_reports: int = _count(
         "different reporters that remove an element", _CORE.max_bad_pe_reports
     )
-    report_window: float = _rate("seconds", _CORE.report_window)
+    report_window: float = _rate("seconds for which reports count", _CORE.report_window)
 
 
 TABLES: dict[str, type] = {

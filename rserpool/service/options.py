@@ -1,6 +1,9 @@
 """Command lines for twistd, made from the declarations of the settings."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from textwrap import fill
 from typing import Any
 
 import attrs
@@ -14,13 +17,17 @@ class SettingsOptions(usage.Options):
     Options that end in a configuration, or in all that is wrong with it.
 
     :cvar load: reads a file and the overrides.
+    :cvar tables: the class of each table by its name.
     """
 
     load: Callable[[str | None, list[Override]], Any]
+    tables: Mapping[str, type]
+    about: str
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.overrides: list[Override] = []
+        self._faults: list[str] = []
         self["config"] = None
         self.configuration: Any = None
 
@@ -33,29 +40,42 @@ class SettingsOptions(usage.Options):
         try:
             self.overrides.append(parse_set(text))
         except ValueError as error:
-            raise usage.UsageError(str(error)) from None
+            self._faults.append(str(error))
+
+    def opt_version(self) -> None:
+        """Tell the version, and end."""
+        print(f"rserpool {release()}")
+        sys.exit(0)
+
+    def getUsage(self, width: int | None = None) -> str:  # noqa: N802 - Twisted calls it
+        """Explain every option, by what it is about, and the settings that have none."""
+        wide = width or 80
+        return "\n".join(["", fill(type(self).about, wide), "", *_explained(self.tables, wide)])
 
     def postOptions(self) -> None:  # noqa: N802 - Twisted calls it
         """Read everything; every fault is reported at once."""
         try:
             self.configuration = type(self).load(self["config"], self.overrides)
         except ConfigError as error:
-            count = len(error.faults)
+            self._faults += error.faults
+        if self._faults:
+            count = len(self._faults)
             head = "one fault" if count == 1 else f"{count} faults"
             # Not a UsageError: the whole help above them would hide the faults.
             raise SystemExit(
-                "\n".join([f"{head} in the configuration; nothing was started:", *error.faults])
-            ) from None
+                "\n".join([f"{head} in the configuration; nothing was started:", *self._faults])
+            )
 
 
 def options(
     name: str, tables: Mapping[str, type], load: Callable[..., Any], about: str
 ) -> type[SettingsOptions]:
-    """Make the options class of a service; `about` closes its help."""
+    """Make the options class of a service; `about` opens its help."""
     members: dict[str, Any] = {
         "__doc__": about,
         "load": staticmethod(load),
-        "longdesc": about,
+        "tables": tables,
+        "about": about,
         "synopsis": "[options]",
     }
     for table, cls in tables.items():
@@ -72,3 +92,52 @@ def _option(table: str, field: Any) -> Callable[[SettingsOptions, str], None]:
     again = "; may be repeated" if field.metadata["many"] else ""
     take.__doc__ = f"{field.metadata['help']}{again}. [{field.metadata['option']}]"
     return take
+
+
+def release() -> str:
+    """The version of this program."""
+    try:
+        return version("rserpool")
+    except PackageNotFoundError:  # run from its source tree
+        return "unknown"
+
+
+#: The options that every service has, with what they say.
+_COMMON = (
+    ("--config FILE", "read settings from this TOML file; the command line wins"),
+    ("--set TABLE.KEY=VALUE", "set any setting of the file; may be repeated"),
+    ("--help, --version", "tell this, or the version"),
+)
+
+
+def _explained(tables: Mapping[str, type], width: int) -> Iterator[str]:
+    """The lines of the help that are about options and settings."""
+    groups: dict[str, list[tuple[str, str]]] = {"Options": list(_COMMON)}
+    for table, cls in tables.items():
+        for field in attrs.fields(cls):
+            about = field.metadata
+            again = "; may be repeated" if about["many"] else ""
+            if about["option"]:
+                name = f"--{key_of(field.name)} {about['option']}"
+                groups.setdefault(about["group"] or "Options", []).append(
+                    (name, about["help"] + again)
+                )
+            else:
+                groups.setdefault(f"In the file, or by --set: [{table}]", []).append(
+                    (f"{key_of(field.name)} = {_in_toml(field.default)}", about["help"] + again)
+                )
+    for group, entries in groups.items():
+        yield f"{group}:"
+        for name, words in entries:
+            yield f"  {name}"
+            yield fill(words, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        yield ""
+
+
+def _in_toml(value: object) -> str:
+    """A default as the file has it; what has none is shown as a text to be given."""
+    if value is None:
+        return '"..."'
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -33,17 +33,21 @@ def setting(
     default: Any,
     many: bool = False,
     option: str = "",
+    group: str = "",
 ) -> Any:
     """
     Declare one setting.
 
     :param many: it is a list in TOML, and may be repeated on the command line.
     :param option: the word for its value on the command line; empty: it has no option.
+    :param group: under which heading the help shows it.
     """
     return attrs.field(
         default=default,
-        metadata={"kind": kind, "help": help, "many": many, "option": option},
-    )
+        metadata={
+            "kind": kind, "help": help, "many": many, "option": option, "group": group,
+        },
+    )  # fmt: skip
 
 
 def key_of(field: str) -> str:
@@ -58,7 +62,11 @@ def text(value: object) -> str:
     return value
 
 
-def whole(least: int = 0, most: int = 2**63) -> Kind:
+#: More than any count can be.
+_ANY = 2**63
+
+
+def whole(least: int = 0, most: int = _ANY) -> Kind:
     """A whole number within bounds; on the command line decimal or 0x."""
 
     def read(value: object) -> int:
@@ -68,7 +76,8 @@ def whole(least: int = 0, most: int = 2**63) -> Kind:
             except ValueError:
                 value = None
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+            upper = f" to {most}" if most < _ANY else ""
+            raise ValueError(f"must be a whole number from {least}{upper}")
         return value
 
     return read
@@ -84,7 +93,8 @@ def number(least: float = 0.0, most: float = 1e9) -> Kind:
             except ValueError:
                 value = None
         good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not good or not least <= float(value) <= most:  # type: ignore[arg-type]
+        # Compared as it is: a whole number may be too large for float().
+        if not good or not least <= value <= most:  # type: ignore[operator]
             raise ValueError(f"must be a number from {least:g} to {most:g}")
         return float(value)  # type: ignore[arg-type]
 

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Iterator
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,6 +22,7 @@ from twisted.web.server import Request, Site
 
 from rserpool.security.audit import described
 from rserpool.service.kinds import local_endpoint
+from rserpool.service.options import release
 from rserpool.transport import endpoints
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Status:
         registrar = service.driver.registrar
         pools = registrar.handlespace.pools
         return {
-            "version": _version(),
+            "version": release(),
             "server-id": f"{registrar.server_id:#010x}",
             "security": service.config.registrar.security,
             "uptime": round(time.time() - self._since, 1),
@@ -189,10 +189,3 @@ class _Metrics(Collector):
             )
         for name, value in values["counters"].items():
             yield CounterMetricFamily(f"rserpool_{name}", name.replace("_", " "), value=value)
-
-
-def _version() -> str:
-    try:
-        return version("rserpool")
-    except PackageNotFoundError:
-        return "unknown"
