@@ -23,7 +23,7 @@ from rserpool.security.psk.tls import Reason, ServerCreator
 from rserpool.service.config import TABLES, Config, read
 from rserpool.service.driver import Driver
 from rserpool.service.material import Material
-from rserpool.service.options import options
+from rserpool.service.options import options, release
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
 from rserpool.service.status import Status
@@ -149,24 +149,7 @@ class RegistrarService(Service):
         # is served: what is here now stays, and the rest is looked through rarely.
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
-        server_id = self.driver.registrar.server_id
-        self._log.info("registrar {id:#010x} serves", id=server_id)
-        if self.config.required:
-            self._log.info("security is required: all registrations are authenticated")
-        else:
-            self._log.warn(
-                "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
-                "remove them, and read and change what users are told"
-            )
-        for text, listener in self.listeners:
-            kind = "TLS" if listener.creator is not None else "plain"
-            if kind == "plain" and self.config.required:
-                kind = "plain: refuses"
-            self._log.info("ASAP on {where} ({kind})", where=listener.where or text, kind=kind)
-        if self.status is not None:
-            self._log.info("status on {where}", where=self.status.where)
-        for warning in self.security.warnings:
-            self._log.warn("{warning}", warning=warning)
+        self._introduce()
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         self._check = self._reactor.callLater(CREDENTIALS_CHECK, self._check_credentials)
@@ -211,6 +194,39 @@ class RegistrarService(Service):
         for _, listener in self.listeners:
             if listener.creator is not None:
                 listener.creator = creator
+
+    def _introduce(self) -> None:
+        """Say in the log what is running, and what ought to be better."""
+        server_id = self.driver.registrar.server_id
+        self._log.info(
+            "rserpool {release}: registrar {id:#010x} serves", release=release(), id=server_id
+        )
+        if self.config.required:
+            self._log.info("security is required: all registrations are authenticated")
+        else:
+            self._log.warn(
+                "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
+                "remove them, and read and change what users are told"
+            )
+        for text, listener in self.listeners:
+            self._log.info(
+                "ASAP on {where} ({kind})",
+                where=listener.where or text, kind=self._secured(listener),
+            )  # fmt: skip
+        if self.status is not None:
+            self._log.info("status on {where}", where=self.status.where)
+        for warning in self.security.warnings:
+            self._log.warn("{warning}", warning=warning)
+
+    def _secured(self, listener: Listener) -> str:
+        """How a listener is secured, in words."""
+        table = self.config.registrar
+        if listener.creator is None:
+            return "plain: refuses" if self.config.required else "plain"
+        kinds = [text.partition(":")[0] for text in table.auth] or ["nothing: they can't"]
+        return (
+            f"TLS {table.tls_minimum} or later; elements prove themselves by {', '.join(kinds)}"
+        )
 
     def _check_credentials(self) -> None:
         self.sessions.close_unheld()

@@ -41,6 +41,8 @@ class Material:
     def warnings(self) -> list[str]:
         """What ought to be better."""
         found = [w for a in self.authentications for w in getattr(a, "warnings", ())]
+        if self._config.registrar.asap_tls and not self.authentications:
+            found.append("nobody can register: there is no auth, like psk:FILE")
         if self._certificate is not None:
             found += _ending(self._config.registrar.certificate or "", self._certificate[0])
         return found

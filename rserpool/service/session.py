@@ -5,6 +5,7 @@ Sessions: who is at the other end of a connection, settled before the core hears
 of the listener; only their answer makes a channel.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Protocol as Shape
@@ -17,6 +18,7 @@ from rserpool.registrar.events import Channel, Protocol
 from rserpool.security.credentials import Evidence, credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
+from rserpool.service.uses import Uses
 from rserpool.transport.connection import Connection
 
 
@@ -34,7 +36,11 @@ class Core(Shape):
 
 
 class Sessions:
-    """The sessions of one protocol, on whatever listeners."""
+    """
+    The sessions of one protocol, on whatever listeners.
+
+    :ivar uses: who they are of.
+    """
 
     _log = Logger(namespace="rserpool.service")
 
@@ -45,6 +51,7 @@ class Sessions:
         self._core = core
         self._authentications = authentications
         self._channels: dict[Connection, Channel] = {}
+        self.uses = Uses(time.time)
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -74,6 +81,7 @@ class Sessions:
         """A connection is gone."""
         channel = self._channels.pop(connection, None)
         if channel is not None:
+            self.uses.closed(channel.subject)
             self._core.lost(channel)
 
     def close_unheld(self) -> int:
@@ -133,6 +141,7 @@ class Sessions:
         addresses = frozenset({ip_address(connection.address)})
         channel = Channel(self._protocol, subject, addresses, connection.port)
         self._channels[connection] = channel
+        self.uses.opened(subject)
         self._core.opened(channel, connection)
         connection.release()
 

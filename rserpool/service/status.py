@@ -8,6 +8,7 @@ there are.
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from twisted.web.server import Request, Site
 from rserpool.security.audit import described
 from rserpool.service.kinds import local_endpoint
 from rserpool.service.options import release
+from rserpool.service.uses import Use
 from rserpool.transport import endpoints
 
 if TYPE_CHECKING:
@@ -37,9 +39,18 @@ class Status:
 
     def __init__(self, service: "RegistrarService") -> None:
         self._service = service
-        self._since = time.time()
+        self._since = time.monotonic()
         self._port: IListeningPort | None = None
-        self.where = local_endpoint(service.config.registrar.status)
+        self._endpoint = local_endpoint(service.config.registrar.status)
+
+    @property
+    def where(self) -> str:
+        """Its address for browsers; the endpoint before it listens."""
+        if self._port is None:
+            return self._endpoint
+        address: Any = self._port.getHost()
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        return f"http://{host}:{address.port}/"
 
     def listen(self, reactor: Any) -> "Deferred[None]":
         """Start."""
@@ -51,7 +62,7 @@ class Status:
         site.log = lambda request: None  # who watches asks every few seconds
         site.noisy = False
         site.displayTracebacks = False
-        endpoint = endpoints.server(reactor, self.where)
+        endpoint = endpoints.server(reactor, self._endpoint)
         return endpoint.listen(site).addCallback(self._listening)
 
     def stop(self) -> "Deferred[Any]":
@@ -68,10 +79,11 @@ class Status:
             "version": release(),
             "server-id": f"{registrar.server_id:#010x}",
             "security": service.config.registrar.security,
-            "uptime": round(time.time() - self._since, 1),
+            "uptime": round(time.monotonic() - self._since, 1),
             "checksum": f"{registrar.handlespace.checksum(registrar.server_id):#06x}",
             "listeners": [
-                {"endpoint": text, "tls": listener.creator is not None,
+                {"endpoint": text, "address": listener.where,
+                 "tls": listener.creator is not None,
                  "connections": len(listener.connections)}
                 for text, listener in service.listeners
             ],
@@ -80,6 +92,10 @@ class Status:
                 "refused": service.allowance.refused,
                 "failed-handshakes": service.allowance.failed_handshakes,
             },
+            "sessions": {
+                proof.value: count for proof, count in service.sessions.uses.by_proof.items()
+            },
+            "credentials": [_use(use) for use in service.sessions.uses],
             "pools": len(pools),
             "elements": len(registrar.handlespace),
             "pool-list": [
@@ -113,16 +129,34 @@ class Status:
             f"<tr><th>{escape(key)}</th><td>{escape(str(values[key]))}</td></tr>"
             for key in ("version", "security", "uptime", "pools", "elements", "checksum")
         )
+        listeners = "".join(
+            f"<tr><td>{escape(one['address'] or one['endpoint'])}</td>"
+            f"<td>{'TLS' if one['tls'] else 'plain'}</td><td>{one['connections']}</td></tr>"
+            for one in values["listeners"]
+        )
         counters = "".join(
             f"<tr><th>{escape(key.replace('_', ' '))}</th><td>{value}</td></tr>"
             for key, value in values["counters"].items()
         )
         return _HTML.format(
-            id=escape(values["server-id"]), facts=facts, pools=rows, counters=counters
-        ).encode()
+            id=escape(values["server-id"]), facts=facts, listeners=listeners, pools=rows,
+            counters=counters,
+        ).encode()  # fmt: skip
 
     def _listening(self, port: IListeningPort) -> None:
         self._port = port
+
+
+def _use(use: Use) -> dict[str, object]:
+    """Tell who has come in by a credential, and when last."""
+    last = datetime.fromtimestamp(use.last, UTC).isoformat(timespec="seconds")
+    return {
+        "principal": use.subject.name,
+        "identity": use.subject.identity,
+        "proof": use.subject.proof.value,
+        "open": use.open,
+        "last": "now" if use.open else last,
+    }
 
 
 _HTML = """<!DOCTYPE html>
@@ -135,6 +169,8 @@ th {{ font-weight: 500 }}
 </style></head><body>
 <h1>Registrar {id}</h1>
 <table>{facts}</table>
+<h2>Listeners</h2>
+<table><tr><th>address</th><th>how</th><th>connections</th></tr>{listeners}</table>
 <h2>Pools</h2>
 <table><tr><th>handle</th><th>policy</th><th>elements</th></tr>{pools}</table>
 <h2>Since the start</h2>
@@ -181,6 +217,12 @@ class _Metrics(Collector):
         yield GaugeMetricFamily(
             "rserpool_connections", "open connections", value=values["connections"]["open"]
         )
+        sessions = GaugeMetricFamily(
+            "rserpool_sessions", "sessions, by how the peer has proven itself", labels=["proof"]
+        )
+        for proof, count in values["sessions"].items():
+            sessions.add_metric([proof], count)
+        yield sessions
         for name in ("refused", "failed-handshakes"):
             yield CounterMetricFamily(
                 f"rserpool_connections_{name.replace('-', '_')}",

@@ -15,11 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from rserpool.security.certificate import make
 from rserpool.security.psk import keyfile
 from rserpool.service import maker
-from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
-from rserpool.service.material import Material
+from tests.service.made import ANYWHERE, service
 from tests.site import BIN, ROOT, until
-
-ANYWHERE = "tcp:0:interface=127.0.0.1"
 
 
 class NoCollector:
@@ -39,22 +36,13 @@ class Running(TestCase):
         before = signal.getsignal(signal.SIGHUP)
         self.addCleanup(signal.signal, signal.SIGHUP, before)
 
-    def make(self, **table):
-        """Make a service; nothing of it runs yet."""
-        config = Config(
-            registrar=RegistrarTable(**table), timers=TimersTable(), limits=LimitsTable()
-        )
-        material = Material(config)
-        self.assertEqual(material.faults, [])
-        return maker.RegistrarService(config, material, reactor)
-
     def start(self, **table):
         """Make a service and start it as twistd does."""
-        service = self.make(**table)
-        service.privilegedStartService()
-        service.startService()
-        self.addCleanup(lambda: service.stopService() if service.running else None)
-        return service
+        made = service(reactor, **table)
+        made.privilegedStartService()
+        made.startService()
+        self.addCleanup(lambda: made.stopService() if made.running else None)
+        return made
 
     def keys(self, *names):
         """Write a key file for these identities."""
@@ -75,18 +63,28 @@ class Running(TestCase):
         """The log tells the version, the identifier, the security and each listener."""
         self.start(security="none", asap=(ANYWHERE, ANYWHERE), server_id=0x2A, status="tcp:0")
         said = "\n".join(self.said(LogLevel.info))
+        self.assertIn("rserpool ", said)
         self.assertIn("registrar 0x0000002a", said)
         self.assertEqual(said.count("ASAP on 127.0.0.1 port"), 2)
-        self.assertIn("status on", said)
+        self.assertIn("status on http://127.0.0.1:", said)
         self.assertIn("SECURITY IS NONE", self.said(LogLevel.warn)[0])
+
+    def test_says_how_secured(self):
+        """For each listener the log tells how it is secured; and what ought to be better."""
+        path = self.keys("web-1")
+        self.start(asap_tls=(ANYWHERE,), asap=(ANYWHERE,), auth=(f"psk:{path}",))
+        said = "\n".join(self.said(LogLevel.info))
+        self.assertIn("(TLS 1.3 or later; elements prove themselves by psk)", said)
+        self.assertIn("(plain: refuses)", said)
+        self.assertEqual(self.said(LogLevel.warn), [])
 
     @inlineCallbacks
     def test_stops(self):
         """Once it is stopped its ports are free."""
-        service = self.start(security="none", asap=(ANYWHERE,))
-        [(_, listener)] = service.listeners
+        made = self.start(security="none", asap=(ANYWHERE,))
+        [(_, listener)] = made.listeners
         port = int(listener.where.split()[-1])
-        yield service.stopService()
+        yield made.stopService()
         with socket.socket() as probe:
             self.assertNotEqual(probe.connect_ex(("127.0.0.1", port)), 0)
 
@@ -98,8 +96,8 @@ class Running(TestCase):
             taken = f"tcp:{holder.getsockname()[1]}:interface=127.0.0.1"
             for where, words in ((taken, "in use"), ("tcp:0:interface=192.0.2.1", "assign")):
                 self.events.clear()
-                service = self.make(security="none", asap=(where,))
-                error = self.assertRaises(maker.CannotStart, service.privilegedStartService)
+                made = service(reactor, security="none", asap=(where,))
+                error = self.assertRaises(maker.CannotStart, made.privilegedStartService)
                 self.assertEqual(error.code, 1)
                 [line] = self.said(LogLevel.critical)
                 self.assertIn(where, line)
@@ -107,21 +105,21 @@ class Running(TestCase):
 
     def test_reload_insecure(self):
         """SIGHUP at an insecure registrar finds nothing to read, and nothing wrong."""
-        service = self.start(security="none", asap=(ANYWHERE,))
-        service.reload()
+        made = self.start(security="none", asap=(ANYWHERE,))
+        made.reload()
         self.assertEqual(self.said(LogLevel.error) + self.said(LogLevel.critical), [])
         self.assertIn("reloaded; 0 sessions closed", self.said(LogLevel.info))
 
     def test_reload(self):
         """New connections get new TLS; what doesn't load is an error, and TLS stays good."""
         path = self.keys("web-1")
-        service = self.start(asap_tls=(ANYWHERE,), auth=(f"psk:{path}",))
-        [(_, listener)] = service.listeners
+        made = self.start(asap_tls=(ANYWHERE,), auth=(f"psk:{path}",))
+        [(_, listener)] = made.listeners
         first = listener.creator
-        service.reload()
+        made.reload()
         self.assertIsNot(listener.creator, first)
         Path(path).write_text("nonsense\n")
-        service.reload()
+        made.reload()
         [error] = self.said(LogLevel.error)
         self.assertIn(f"{path}:1", error)
         self.assertIn("reloaded in part", self.said(LogLevel.info)[-1])
@@ -129,12 +127,12 @@ class Running(TestCase):
 
     def test_sighup(self):
         """The signal reloads, in the reactor's own turn."""
-        service = self.start(security="none", asap=(ANYWHERE,))
+        made = self.start(security="none", asap=(ANYWHERE,))
         reloaded = []
-        service.reload = lambda: reloaded.append(True)
+        made.reload = lambda: reloaded.append(True)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.SIG_DFL)
         turns = []
-        self.patch(service, "_reactor", type("R", (), {"callFromThread": turns.append}))
+        self.patch(made, "_reactor", type("R", (), {"callFromThread": turns.append}))
         os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual(reloaded, [])
         [turn] = turns

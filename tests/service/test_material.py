@@ -57,6 +57,11 @@ class Reading(SynchronousTestCase):
         self.assertIn("registrar.example", warning)
         self.assertIn("SIGHUP", warning)
 
+    def test_nobody(self):
+        """Without a way to prove oneself nobody can register, which is warned of."""
+        [warning] = self.material(auth=()).warnings
+        self.assertIn("nobody can register", warning)
+
     def test_ended(self):
         """A certificate that has ended isn't one; read again, it leaves the last good one."""
         good = self.material()

@@ -109,6 +109,17 @@ class Settling(SynchronousTestCase):
         self.sessions.lost(connection, None)
         self.assertEqual([what for what, _ in self.core.told], ["opened", "arrived", "lost"])
 
+    def test_uses(self):
+        """It is known by which credential sessions are open; who isn't let in has none."""
+        connection = self.open(KEY, Keys(SUBJECT))
+        [use] = self.sessions.uses
+        self.assertEqual((use.subject, use.open), (SUBJECT, 1))
+        self.sessions.lost(connection, None)
+        self.sessions.lost(connection, None)
+        self.assertEqual((use.open, self.sessions.uses.by_proof[Proof.PSK]), (0, 0))
+        self.open(KEY, Keys(UnauthorizedLogin("no")))
+        self.assertEqual(list(self.sessions.uses), [])
+
     def test_in_order(self):
         """The first checker that knows the peer decides."""
         self.open(KEY, Keys(UnauthorizedLogin("no")), Keys(SUBJECT))
