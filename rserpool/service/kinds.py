@@ -53,5 +53,7 @@ def local_endpoint(value: object) -> str:
     description = endpoint(value)
     if "interface=" in description:
         return description
+    if description.count(":") > 1 and "=" not in description:
+        raise ValueError(f"{description!r}: write the interface as interface=ADDRESS")
     address = r"\:\:1" if description.startswith("tcp6:") else "127.0.0.1"
     return endpoint(f"{description}:interface={address}")

@@ -31,8 +31,8 @@ from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance
 from rserpool.transport.listener import Listener
 
-#: How often sessions are looked through for credentials that have ended, in seconds.
-CREDENTIALS_CHECK = 15.0
+#: Seconds in which every session is looked at once: whether its credential has ended.
+CREDENTIALS_CHECK = 15
 
 
 class CannotStart(SystemExit, Exception):
@@ -58,6 +58,9 @@ def load_all(path: str | None, overrides: list[Override]) -> tuple[Config, Mater
     reader, config = read(path, overrides)
     material = Material(config)
     for key, words in material.faults:
+        reader.fault("registrar", key, words)
+    reader.check()
+    for key, words in material.unusable():
         reader.fault("registrar", key, words)
     reader.check()
     return config, material
@@ -152,7 +155,7 @@ class RegistrarService(Service):
         self._introduce()
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
-        self._check = self._reactor.callLater(CREDENTIALS_CHECK, self._check_credentials)
+        self._check = self._reactor.callLater(1, self._check_credentials)
 
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
         """Stop listening, and close what is open."""
@@ -229,8 +232,8 @@ class RegistrarService(Service):
         )
 
     def _check_credentials(self) -> None:
-        self.sessions.close_unheld()
-        self._check = self._reactor.callLater(CREDENTIALS_CHECK, self._check_credentials)
+        self._check = self._reactor.callLater(1, self._check_credentials)
+        self.sessions.check_some(CREDENTIALS_CHECK)
 
     def _listener(self, creator: ServerCreator | None) -> Listener:
         return Listener(

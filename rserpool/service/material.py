@@ -35,7 +35,6 @@ class Material:
             self._try("auth", partial(self._authentication, text))
         self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
         self._try("certificate", self._read_certificate)
-        self._check_proofs()
 
     @property
     def warnings(self) -> list[str]:
@@ -61,6 +60,18 @@ class Material:
             minimum=table.tls_minimum,
             legacy_suites=table.legacy_suites,
         )
+
+    def unusable(self) -> list[tuple[str, str]]:
+        """What would let no handshake succeed, although nothing of it is wrong by itself."""
+        table = self._config.registrar
+        if not table.asap_tls:
+            return []
+        if not table.certificate and any(a.authorities for a in self.authentications):
+            words = "auth with client certificates needs the registrar's own certificate, too"
+            return [("certificate", words)]
+        self.faults.clear()
+        self._try("asap-tls", self.creator)
+        return self.faults
 
     def reload(self) -> list[str]:
         """Read everything again; what doesn't load stays as it was, and why is returned."""
@@ -104,16 +115,6 @@ class Material:
                 )
             self._certificate = read
 
-    def _check_proofs(self) -> None:
-        """Say now what would let no handshake succeed."""
-        table = self._config.registrar
-        certified = any(a.authorities is not None for a in self.authentications)
-        if certified and table.asap_tls and not table.certificate:
-            words = "auth with client certificates needs the registrar's own certificate, too"
-            self.faults.append(("certificate", words))
-        if table.asap_tls and not self.faults:
-            self._try("asap-tls", self.creator)
-
     def _lookup(self, identity: str) -> bytes | None:
         for authentication in self.authentications:
             if authentication.keys is not None:
@@ -130,6 +131,8 @@ class Material:
             self.faults.append((key, f"{error.filename} can't be read: {error.strerror}"))
         except ValueError as error:
             self.faults += [(key, words) for words in str(error).splitlines()]
+        except Exception as error:  # a plugin's; what else there is, is read all the same
+            self.faults.append((key, f"failed with {type(error).__name__}: {error}"))
 
 
 def _ending(path: str, pem: bytes) -> list[str]:

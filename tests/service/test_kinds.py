@@ -39,7 +39,7 @@ class Kinds(SynchronousTestCase):
 
     def test_local_by_position(self):
         """An interface that isn't named could be overlooked: it is refused."""
-        with self.assertRaises(ValueError):
+        with self.assertRaisesRegex(ValueError, "interface=ADDRESS"):
             local_endpoint("tcp:80:0.0.0.0")
 
     def test_files(self):

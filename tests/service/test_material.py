@@ -81,10 +81,29 @@ class Reading(SynchronousTestCase):
             (f"certificate:{authority}",),
             (f"certificate:{authority}", f"psk:{self.keys}"),
         ):
-            [(key, words)] = self.material(auth=auth, **none).faults
+            [(key, words)] = self.material(auth=auth, **none).unusable()
             self.assertEqual(key, "certificate")
             self.assertIn("registrar's own certificate", words)
-            self.assertEqual(self.material(auth=auth).faults, [])
+            self.assertEqual(self.material(auth=auth).unusable(), [])
+        self.assertEqual(self.material(asap_tls=(), auth=(), **none).unusable(), [])
+        [(key, words)] = self.material(auth=(), **none).unusable()
+        self.assertEqual(key, "asap-tls")
+
+    def test_plugin_that_fails(self):
+        """A plugin that raises whatever it likes is a fault; the rest is read all the same."""
+        found = self.material()
+
+        class Odd:
+            keys = authorities = None
+
+            def reload(self):
+                raise RuntimeError("no database")
+
+        found.authentications.insert(0, Odd())
+        Path(self.keys).unlink()
+        keyfile.add(self.keys, "web-2", b"k" * 32)
+        self.assertEqual(found.reload(), ["auth: failed with RuntimeError: no database"])
+        self.assertIsNotNone(found.authentications[1].keys.lookup("web-2"))
 
     def test_last_good_one(self):
         """What doesn't load again stays as it was."""

@@ -175,3 +175,31 @@ class Settling(SynchronousTestCase):
         self.assertTrue(connection.ended)
         connection = self.open(None, keys)
         self.assertEqual(self.sessions.close_unheld(), 0)
+
+    def test_some(self):
+        """The sessions are looked at in parts, each of them in every round."""
+        keys = Keys(*(Subject(f"web-{n}", Proof.PSK, "192.0.2.1") for n in range(10)))
+        self.core = Core()
+        self.sessions = Sessions(Protocol.ASAP, self.core, [keys])
+        connections = [Connection(KEY) for _ in range(10)]
+        for connection in connections:
+            self.sessions.opened(connection)
+        self.assertEqual([self.sessions.check_some(4) for _ in range(4)], [0] * 4)
+        keys.held = False
+        closed = []
+        for _ in range(4):
+            closed.append(self.sessions.check_some(4))
+            for connection in connections:
+                if connection.ended:
+                    self.sessions.lost(connection, None)
+        self.assertEqual((sum(closed), max(closed)), (10, 3))
+        self.assertEqual(self.sessions.check_some(4), 0)
+
+    def test_cannot_say(self):
+        """An authentication that raises when it is asked who may stay lets nobody stay."""
+        keys = Keys(SUBJECT)
+        connection = self.open(KEY, keys)
+        keys.holds = lambda subject: 1 / 0
+        self.assertEqual(self.sessions.close_unheld(), 1)
+        self.assertTrue(connection.ended)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
