@@ -23,7 +23,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(holds, seconds=15.0):
+def until(holds, seconds=30.0):
     """Wait until something holds, and give it back."""
     end = time.monotonic() + seconds
     while True:

@@ -55,7 +55,7 @@ class Served(SynchronousTestCase):
 
         # the registrar is told to end: it does, cleanly
         registrar.send_signal(signal.SIGTERM)
-        self.assertIn(registrar.wait(10), ENDED)
+        self.assertIn(registrar.wait(30), ENDED)
         self.no_secrets(site)
         self.no_errors(site)
 
@@ -87,7 +87,7 @@ class Served(SynchronousTestCase):
         wrapper = site.element("web-1", port, "--spawn", command)
         until(lambda: site.elements() == {port})
         wrapper.send_signal(signal.SIGTERM)
-        self.assertIn(wrapper.wait(15), ENDED)
+        self.assertIn(wrapper.wait(30), ENDED)
         self.assertEqual(site.elements(), set())
         self.assertIn("element.deregistered", site.log("registrar"))
         with socket.socket() as probe:
@@ -324,7 +324,7 @@ class Plain(SynchronousTestCase):
         line.sendall(asap.encode(registration(2)))
         self.assertEqual(len(json.loads(watcher.stdout.readline())["elements"]), 2)
         watcher.send_signal(signal.SIGINT)
-        self.assertEqual(watcher.wait(10), 130)
+        self.assertEqual(watcher.wait(30), 130)
         self.assertEqual(watcher.stderr.read(), "")
         watcher.stdout.close()
         watcher.stderr.close()

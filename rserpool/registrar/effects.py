@@ -4,6 +4,7 @@ import attrs
 
 from rserpool.registrar.events import Channel
 from rserpool.security.decisions import Subject
+from rserpool.wire.parameters import UserTransport
 
 
 @attrs.frozen
@@ -60,4 +61,38 @@ class Audit:
     outcome: str = ""
 
 
-Effect = Send | Close | SetTimer | CancelTimer | Announce | Audit
+@attrs.frozen
+class Dial:
+    """
+    Call another registrar, once: `connected` or `unreachable` must follow.
+
+    :ivar target: as it is configured, ``[NAME=]ENDPOINT``, or ``tcp:ADDRESS:PORT`` as
+        another registrar has told it.
+    """
+
+    target: str
+
+
+@attrs.frozen
+class Reach:
+    """
+    Call a pool element at its ASAP Transport, once, and send it these messages.
+
+    What comes back by that connection arrives by a channel whose `reaches` is `element`;
+    when it can't be called nothing follows.  Only where the database is insecure: an
+    element could prove nothing to us there.
+
+    :ivar element: its handle and identifier.
+    """
+
+    element: tuple[bytes, int]
+    transport: UserTransport
+    data: bytes
+
+
+@attrs.frozen
+class Serve:
+    """Pool elements and users may come in: the handlespace is complete (RFC 5353 3.2.3)."""
+
+
+Effect = Send | Close | SetTimer | CancelTimer | Announce | Audit | Dial | Reach | Serve

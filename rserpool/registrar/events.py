@@ -27,9 +27,17 @@ class Channel:
 
     `addresses` are the peer's addresses of this connection: a pool element registers
     only addresses among them (RFC 5352 section 2.2.1).
+
+    :ivar port: the peer's, for its ASAP Transport (RFC 5352 section 3.1 rule 4).
+    :ivar local: our own address on it.
+    :ivar dialled: the target of the `Dial` that made it; None: the peer has called us.
+    :ivar reaches: handle and identifier of the pool element for whose `Reach` it was made.
     """
 
     protocol: Protocol
     subject: Subject
     addresses: frozenset[IPv4Address | IPv6Address]
-    port: int = 0  # the peer's, for its ASAP Transport (RFC 5352 section 3.1 rule 4)
+    port: int = 0
+    local: IPv4Address | IPv6Address | None = None
+    dialled: str | None = None
+    reaches: tuple[bytes, int] | None = None

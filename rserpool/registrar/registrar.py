@@ -6,12 +6,12 @@ Messages arrive as bytes, because most of them are answered from bytes; the othe
 decoded and go to the procedure of their type.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rserpool.handlespace.handlespace import Handlespace
 from rserpool.registrar import keepalive, membership, updates
 from rserpool.registrar.counters import Counters
-from rserpool.registrar.effects import Close, Effect, Send
+from rserpool.registrar.effects import Close, Effect, Send, Serve
 from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
 from rserpool.registrar.membership import Membership
@@ -35,7 +35,11 @@ MAXIMUM_QUOTE = 60_000
 
 
 class Registrar:
-    """One registrar, without any idea of sockets or clocks."""
+    """
+    One registrar, without any idea of sockets or clocks.
+
+    :param targets: the other registrars that it is told of (RFC 5353 section 3.2.2.1).
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Registrar:
         handlespace: Handlespace,
         gate: IGate,
         random: Random,
+        targets: Sequence[str] = (),
     ) -> None:
         share = Share(server_id, settings, handlespace, gate, random)
         self._share = share
@@ -87,6 +92,23 @@ class Registrar:
     def handlespace(self) -> Handlespace:
         """Its database."""
         return self._share.handlespace
+
+    @property
+    def serving(self) -> bool:
+        """Whether the handlespace is complete: pool elements and users may come in."""
+        return True
+
+    def start(self, now: float) -> list[Effect]:
+        """Begin: look for the other registrars (RFC 5353 section 3.2)."""
+        return [Serve()]
+
+    def connected(self, channel: Channel, now: float) -> list[Effect]:
+        """A connection with another registrar is up, by whichever side."""
+        return []
+
+    def unreachable(self, target: str, now: float) -> list[Effect]:
+        """A `Dial` has failed."""
+        return []
 
     def arrived(self, channel: Channel, messages: list[bytes], now: float) -> list[Effect]:
         """Whole messages have come by `channel`; the answers to it are one effect."""

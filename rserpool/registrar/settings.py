@@ -2,6 +2,8 @@
 
 import attrs
 
+from rserpool.wire.parameters import UserTransport
+
 
 @attrs.frozen(kw_only=True)
 class Settings:
@@ -31,3 +33,14 @@ class Settings:
     registration_bytes: int = 4096
     #: Malformed messages before a connection is closed: each costs an answer.
     bad_messages_per_channel: int = 100
+    #: PEER-HEARTBEAT-CYCLE, MAX-TIME-LAST-HEARD and MAX-TIME-NO-RESPONSE (RFC 5353 section 4).
+    peer_heartbeat_cycle: float = 30.0
+    max_time_last_heard: float = 61.0
+    max_time_no_response: float = 5.0
+    #: How long an element whose home was taken over may take to come to its new home.
+    rehome_timeout: float = 60.0
+    #: Where peers may call this registrar; None: nowhere.  Addresses that are not given are
+    #: those of each connection.
+    enrp_transport: UserTransport | None = None
+    #: Bit 0 of ENRP_HANDLE_UPDATE (draft-dreibholz-rserpool-enrp-takeover) is heeded.
+    takeover_suggestion: bool = False
