@@ -48,6 +48,7 @@ class Registrar:
         handlespace: Handlespace,
         gate: IGate,
         random: Random,
+        *,
         targets: Sequence[str] = (),
     ) -> None:
         share = Share(server_id, settings, handlespace, gate, random)
