@@ -13,6 +13,8 @@ uint16 = st.integers(0, 0xFFFF)
 uint32 = st.integers(0, 0xFFFFFFFF)
 int32 = st.integers(-0x80000000, 0x7FFFFFFF)
 octets = st.binary(max_size=40)
+#: Surrogates can't be encoded, and aren't printable.
+name = st.text(min_size=1, max_size=20).filter(str.isprintable)
 ipv4 = st.integers(0, 2**32 - 1).map(IPv4Address)
 ipv6 = st.integers(0, 2**128 - 1).map(IPv6Address)
 address = st.one_of(ipv4, ipv6)
@@ -20,7 +22,9 @@ one_address = st.tuples(address)
 addresses = st.lists(address, min_size=1, max_size=5).map(tuple)
 #: Unknown parameters that are skipped (type bits 10 and 11), without padding.
 unknown = st.lists(
-    st.tuples(st.integers(0x8000, 0xFFFF).filter(lambda n: n != 0x803F), octets).map(
+    st.tuples(
+        st.integers(0x8000, 0xFFFF).filter(lambda n: n not in (0x803F, 0x80F5)), octets
+    ).map(
         lambda pair: (
             pair[0].to_bytes(2, "big") + (4 + len(pair[1])).to_bytes(2, "big") + pair[1]
         )
@@ -81,6 +85,7 @@ element = built(
     user_transport=user_transport,
     policy=policy,
     asap_transport=st.none() | server_transport,
+    principal=st.none() | name,
 )
 server = built(parameters.ServerInformation, transport=server_transport)
 cause = st.one_of(
@@ -128,6 +133,7 @@ def parameter(cls: type) -> st.SearchStrategy[Any]:
         parameters.IPv4Address: st.builds(parameters.IPv4Address, address=ipv4),
         parameters.IPv6Address: st.builds(parameters.IPv6Address, address=ipv6),
         parameters.PoolElement: element,
+        parameters.Principal: st.builds(parameters.Principal, name=name),
         parameters.ServerInformation: server,
         parameters.OperationError: error,
         policies.UnknownPolicy: unknown_policy,

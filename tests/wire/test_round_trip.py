@@ -90,11 +90,11 @@ class Messages(SynchronousTestCase):
 
 
 class Parameters(SynchronousTestCase):
-    """All sixteen parameters of RFC 5354, and the Handle Resolution Option."""
+    """All sixteen of RFC 5354, the Handle Resolution Option, and our own Principal."""
 
     def test_all_are_declared(self):
         """Each number of Table 1 has its class."""
-        self.assertEqual(sorted(declared.DECODERS), [*range(1, 0x11), 0x803F])
+        self.assertEqual(sorted(declared.DECODERS), [*range(1, 0x11), 0x803F, 0x80F5])
 
     def test_round_trip(self):
         """Decoding gives back what was encoded."""
