@@ -317,6 +317,8 @@ class Plain(SynchronousTestCase):
             [str(BIN / "python"), "-m", "rserpool.cli.main", "watch", "web", "--json",
              "--registrar", site.endpoint, "--security", "none"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=site.environment,
+            # Who runs tests in the background of a shell has SIGINT ignored, and so we.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         site.processes["watch"] = watcher
         first = json.loads(watcher.stdout.readline())
