@@ -47,7 +47,7 @@ policy = st.one_of(
     unknown_policy,
 )
 transports = {
-    parameters.SCTPTransport: {"addresses": addresses},
+    parameters.SCTPTransport: {"addresses": addresses, "use": st.integers(0, 1)},
     parameters.TCPTransport: {"addresses": one_address},
     parameters.UDPTransport: {"addresses": one_address},
     parameters.UDPLiteTransport: {"addresses": one_address},
@@ -98,6 +98,14 @@ cause = st.one_of(
 error = st.builds(
     parameters.OperationError, causes=st.lists(cause, min_size=1, max_size=3).map(tuple)
 )
+#: Pool handles, each followed by its elements.
+parts = st.lists(
+    st.tuples(
+        st.builds(parameters.PoolHandle, handle=octets),
+        st.lists(element, min_size=1, max_size=2),
+    ),
+    max_size=2,
+).map(lambda pools: tuple(part for handle, found in pools for part in (handle, *found)))
 #: What the fields of messages hold, by their names.
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "handle": octets,
@@ -121,10 +129,18 @@ def message(cls: type) -> st.SearchStrategy[Any]:
     known["identifier"] = st.none() | uint32 if "identifier" in optional else uint32
     # an announcement's `server` is a number, a presence's a Server Information
     known["server"] = st.none() | server if "server" in optional else uint32
-    known["parts"] = st.lists(
-        st.one_of(st.builds(parameters.PoolHandle, handle=octets), element), max_size=4
-    ).map(tuple)
-    return built(cls, **{n: s for n, s in known.items() if n in attrs.fields_dict(cls)})
+    known["parts"] = parts
+    known["action"] = st.integers(0, 1)
+    found = built(cls, **{n: s for n, s in known.items() if n in attrs.fields_dict(cls)})
+    return found.map(sendable)
+
+
+def sendable(message: Any) -> Any:
+    """The message, without what must not be in a rejection."""
+    for name in ("parts", "servers"):
+        if getattr(message, "rejected", False) and hasattr(message, name):
+            message = attrs.evolve(message, **{name: ()})
+    return message
 
 
 def parameter(cls: type) -> st.SearchStrategy[Any]:

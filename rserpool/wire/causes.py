@@ -6,8 +6,9 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import attrs
 
 from rserpool.wire import policies
+from rserpool.wire.compiled import compile_codec
 from rserpool.wire.declared import one
-from rserpool.wire.layout import Codec, Report, Rest, compile_codec, header, kept, tlv, wire
+from rserpool.wire.layout import Codec, Report, Rest, header, kept, tlv, wire
 from rserpool.wire.policies import Policy
 from rserpool.wire.transports import USER_TRANSPORTS, UserTransport
 

@@ -9,16 +9,15 @@ from typing import Any, TypeVar, dataclass_transform
 
 import attrs
 
+from rserpool.wire.compiled import KNOWN, compile_codec
 from rserpool.wire.errors import BadLength, BadValue
 from rserpool.wire.layout import (
-    KNOWN,
     Codec,
     Decoder,
     Discard,
     Encoder,
     Report,
     Slot,
-    compile_codec,
     header,
     kept,
     padded,
@@ -93,14 +92,12 @@ def inside(cls: type, name: str, least: int = 1) -> Slot:
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(wire, kept))
-def parameter(
-    number: int, check: Callable[[Any], str] | None = None
-) -> Callable[[type[T]], type[T]]:
+def parameter(number: int) -> Callable[[type[T]], type[T]]:
     """Declare the parameter of this type."""
 
     def declare(cls: type[T]) -> type[T]:
         frozen = attrs.frozen(kw_only=True)(cls)
-        enter(number, frozen, compile_codec(frozen, check))
+        enter(number, frozen, compile_codec(frozen))
         return frozen
 
     return declare

@@ -1,13 +1,13 @@
 """The messages of ENRP (RFC 5353 section 2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 import attrs
 
 from rserpool.wire.declared import inside, many, one, optional
 from rserpool.wire.errors import Misplaced, Missing
-from rserpool.wire.layout import UINT16, UINT32, flag, kept, wire
+from rserpool.wire.layout import UINT16, UINT32, flag, header, kept, wire
 from rserpool.wire.messages import Decoded, MessageTypes
 from rserpool.wire.parameters import (
     OperationError,
@@ -26,9 +26,9 @@ T = TypeVar("T")
 @dataclass_transform(
     frozen_default=True, kw_only_default=True, field_specifiers=(wire, flag, kept)
 )
-def enrp(number: int) -> Callable[[type[T]], type[T]]:
-    """Declare the ENRP message of this type."""
-    return ENRP.declare(number)
+def enrp(number: int, **options: Any) -> Callable[[type[T]], type[T]]:
+    """Declare the ENRP message of this type; `options` are :meth:`MessageTypes.declare`'s."""
+    return ENRP.declare(number, **options)
 
 
 #: Update Action of a HandleUpdate (section 2.4).
@@ -70,9 +70,54 @@ class PoolEntry:
     elements: tuple[PoolElement, ...]
 
 
-@enrp(0x03)
+def _disorder(parts: Sequence[Any]) -> int | None:
+    """Which part shouldn't stand where it stands; their number, if one more should follow."""
+    before: type = PoolHandle
+    for place, part in enumerate(parts):
+        if type(part) is PoolHandle:
+            if before is PoolHandle and place:
+                return place
+        elif not place:
+            return place
+        before = type(part)
+    return len(parts) if parts and before is PoolHandle else None
+
+
+def _check_order(response: "HandleTableResponse", data: bytes, start: int, end: int) -> None:
+    """Refuse an element before any handle, and a handle without elements."""
+    wrong = _disorder(response.parts)
+    if wrong is None:
+        return
+    at, place = start + 8, 0
+    while at < end:
+        number, stop = header(data, at, end)
+        if number in _ENTRY:
+            if place == wrong:
+                break
+            place += 1
+        at = (stop + 3) & ~3
+    if wrong:
+        raise Missing("a Pool Handle without Pool Elements", min(at, end))
+    raise Misplaced("a Pool Element before any Pool Handle", at, data[at:stop])
+
+
+def _unsendable_table(response: "HandleTableResponse") -> str:
+    if response.rejected and response.parts:
+        return "a rejected HandleTableResponse has no pool entries"
+    if _disorder(response.parts) is not None:
+        return "a HandleTableResponse is Pool Handles, each followed by its Pool Elements"
+    return ""
+
+
+@enrp(0x03, check=_check_order, unsendable=_unsendable_table)
 class HandleTableResponse:
-    """A part of the handlespace; M: there is more; R: you get none (2.3)."""
+    """
+    A part of the handlespace; M: there is more; R: you get none (2.3).
+
+    With R there must not be pool entries.  Some that come all the same are no reason to
+    refuse the message, which says what its receiver has to know: ask another.  They stay in
+    `parts`, but are no `entries`.
+    """
 
     rejected: bool = flag(0x01, default=False)
     more: bool = flag(0x02, default=False)
@@ -85,22 +130,18 @@ class HandleTableResponse:
     unknown: tuple[bytes, ...] = kept(default=())
 
 
-def entries(response: HandleTableResponse) -> tuple[PoolEntry, ...]:
-    """
-    Return the pools of a table response.
+#: The types of parameters that a pool entry is made of.
+_ENTRY = (0x9, 0xA)
 
-    :raise WireError: an element before any handle, or a handle without elements.
-    """
+
+def entries(response: HandleTableResponse) -> tuple[PoolEntry, ...]:
+    """Return the pools of a table response: none when it is rejected."""
     found: list[tuple[bytes, list[PoolElement]]] = []
-    for part in response.parts:
+    for part in () if response.rejected else response.parts:
         if isinstance(part, PoolHandle):
             found.append((part.handle, []))
-        elif found:
-            found[-1][1].append(part)
         else:
-            raise Misplaced("a Pool Element before any Pool Handle", 12)
-    if any(not elements for _, elements in found):
-        raise Missing("a Pool Handle without Pool Elements", 12)
+            found[-1][1].append(part)
     return tuple(PoolEntry(handle=handle, elements=tuple(e)) for handle, e in found)
 
 
@@ -122,7 +163,7 @@ class HandleUpdate:
     )  # draft-dreibholz-rserpool-enrp-takeover
     sender: int = wire(UINT32)
     receiver: int = wire(UINT32, default=0)
-    action: int = wire(UINT16)
+    action: int = wire(UINT16, among=(ADD_PE, DEL_PE))
     handle: bytes = wire(inside(PoolHandle, "handle"))
     element: PoolElement = wire(one(PoolElement))
     unknown: tuple[bytes, ...] = kept(default=())
@@ -137,9 +178,15 @@ class ListRequest:
     unknown: tuple[bytes, ...] = kept(default=())
 
 
-@enrp(0x06)
+def _unsendable_list(response: "ListResponse") -> str:
+    if response.rejected and response.servers:
+        return "a rejected ListResponse has no Server Information"
+    return ""
+
+
+@enrp(0x06, unsendable=_unsendable_list)
 class ListResponse:
-    """The registrars that the sender knows; R: it can't say (2.6)."""
+    """The registrars that the sender knows; R: it can't say, and names none (2.6)."""
 
     rejected: bool = flag(0x01, default=False)
     sender: int = wire(UINT32)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 
 from rserpool.wire.causes import Cause, UnrecognizedMessage, UnrecognizedParameter
+from rserpool.wire.compiled import Check, compile_codec
 from rserpool.wire.errors import BadLength, EncodeError, Truncated
 from rserpool.wire.framing import MAXIMUM_LENGTH
 from rserpool.wire.layout import (
@@ -19,7 +20,6 @@ from rserpool.wire.layout import (
     Codec,
     Discard,
     Report,
-    compile_codec,
     fields_of,
     padded,
 )
@@ -47,6 +47,7 @@ class _Layout:
     cls: type
     codec: Codec
     flags: tuple[tuple[str, int], ...]
+    unsendable: Callable[[Any], str] | None
 
 
 class MessageTypes:
@@ -62,15 +63,26 @@ class MessageTypes:
         """Every message class by its type."""
         return {number: layout.cls for number, layout in self._by_number.items()}
 
-    def declare(self, number: int) -> Callable[[type[T]], type[T]]:
-        """Declare the message of this type."""
+    def declare(
+        self,
+        number: int,
+        *,
+        check: Check | None = None,
+        unsendable: Callable[[Any], str] | None = None,
+    ) -> Callable[[type[T]], type[T]]:
+        """
+        Declare the message of this type.
+
+        :param check: raises WireError about what the fields alone don't show.
+        :param unsendable: says why a message must not be sent, or nothing.
+        """
 
         def enter(cls: type[T]) -> type[T]:
             frozen = attrs.frozen(kw_only=True)(cls)
             if number in self._by_number:
                 raise TypeError(f"{self.name} message {number:#x} is declared already")
             flags = tuple((name, m["flag"]) for name, m in fields_of(frozen) if "flag" in m)
-            layout = _Layout(number, frozen, compile_codec(frozen), flags)
+            layout = _Layout(number, frozen, compile_codec(frozen, check), flags, unsendable)
             self._by_number[number] = layout
             self._by_class[frozen] = layout
             return frozen
@@ -111,9 +123,13 @@ class MessageTypes:
         Encode a message, padded.
 
         :param count_padding: Message Length covers the final padding, as rsplib has it.
-        :raise EncodeError: it would be longer than a message can be.
+        :raise EncodeError: it would be longer than a message can be, or must not be sent.
         """
-        layout = self._by_class[type(message)]
+        layout = self._by_class.get(type(message))
+        if layout is None:
+            raise EncodeError(f"{message!r} isn't a message of {self.name}")
+        if layout.unsendable is not None and (wrong := layout.unsendable(message)):
+            raise EncodeError(wrong)
         body = layout.codec.encode(message)
         length = 4 + len(body)
         if length > MAXIMUM_LENGTH:

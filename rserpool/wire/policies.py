@@ -10,9 +10,10 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
+from rserpool.wire.compiled import compile_codec
 from rserpool.wire.declared import enter
 from rserpool.wire.errors import BadValue, Truncated
-from rserpool.wire.layout import UINT32, Codec, Report, compile_codec, wire
+from rserpool.wire.layout import UINT32, Codec, Report, wire
 
 T = TypeVar("T")
 _CODECS: dict[int, Codec] = {}

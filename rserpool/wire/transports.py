@@ -87,7 +87,7 @@ class SCTPTransport:
     """An SCTP endpoint, with all its addresses (section 3.4)."""
 
     port: int = wire(UINT16)
-    use: int = wire(UINT16, default=DATA_ONLY)
+    use: int = wire(UINT16, among=(DATA_ONLY, DATA_AND_CONTROL), default=DATA_ONLY)
     addresses: tuple[Address, ...] = wire(_ADDRESSES)
     unknown: tuple[bytes, ...] = kept(default=())
 

@@ -13,7 +13,6 @@ from rserpool.wire.errors import (
     Misplaced,
     Missing,
     Truncated,
-    WireError,
 )
 from rserpool.wire.parameters import OperationError, PoolElement, SCTPTransport, TCPTransport
 
@@ -225,24 +224,89 @@ class Unknown(SynchronousTestCase):
             self.assertEqual(len(decoded.report), reported)
 
 
+class Reserved(SynchronousTestCase):
+    """Values that the RFCs reserve are refused, with the offset of the field."""
+
+    def test_update_action(self):
+        """Update Actions but ADD_PE and DEL_PE "MUST NOT be used" (RFC 5353 section 2.4)."""
+        for action in (2, 0xFFFF):
+            head = bytes.fromhex("0000000100000002") + action.to_bytes(2, "big") + bytes(2)
+            data = message(4, head, HANDLE, element(TCP, ROUND_ROBIN))
+            error = self.assertRaises(BadValue, enrp.decode, data)
+            self.assertEqual(error.offset, 12)
+        with self.assertRaises(EncodeError):
+            enrp.HandleUpdate(
+                sender=1,
+                action=2,
+                handle=b"a",
+                element=parameters.decode(element(TCP, ROUND_ROBIN)),
+            )
+
+    def test_transport_use(self):
+        """Transport Use "MUST be populated with one of" two values (RFC 5354 section 3.4)."""
+        sctp = bytes.fromhex("00040010005000020001000800007f01")
+        data = message(1, HANDLE, element(sctp, ROUND_ROBIN))
+        error = self.assertRaises(BadValue, asap.decode, data)
+        self.assertEqual((error.offset, error.tlv), (34, sctp))
+        with self.assertRaises(EncodeError):
+            SCTPTransport(port=80, use=2, addresses=(ip_address("::1"),))
+
+
 class Tables(SynchronousTestCase):
     """Pool entries of a handle table (RFC 5353 section 2.3)."""
 
+    ONE = element(TCP, ROUND_ROBIN)
+    IDS = bytes.fromhex("0000000100000002")
+    STRANGE = bytes.fromhex("80110004")
+
     def table(self, *parts):
         """A table with these parameters, decoded and taken apart."""
-        data = message(3, bytes.fromhex("0000000100000002"), *parts)
-        return enrp.entries(enrp.decode(data).message)
+        return enrp.entries(enrp.decode(message(3, self.IDS, *parts)).message)
+
+    def refused(self, kind, offset, *parts):
+        """Decoding such a table fails like this."""
+        error = self.assertRaises(kind, enrp.decode, message(3, self.IDS, *parts))
+        self.assertEqual((type(error), error.offset), (kind, offset))
+        return error
 
     def test_entries(self):
         """Each handle is followed by its elements."""
-        one = element(TCP, ROUND_ROBIN)
-        entries = self.table(HANDLE, one, one, HANDLE, one)
+        entries = self.table(HANDLE, self.ONE, self.ONE, HANDLE, self.ONE)
         self.assertEqual([len(entry.elements) for entry in entries], [2, 1])
         self.assertEqual(len(enrp.parts(entries)), 5)
+        self.assertEqual(self.table(), ())
 
-    def test_out_of_order(self):
-        """An element before any handle, and a handle without elements, are refused."""
-        one = element(TCP, ROUND_ROBIN)
-        for parts in ((one,), (HANDLE,), (HANDLE, one, HANDLE)):
-            with self.assertRaises(WireError):
-                self.table(*parts)
+    def test_element_first(self):
+        """An element before any handle is refused where it stands."""
+        error = self.refused(Misplaced, 12, self.ONE)
+        self.assertEqual(error.tlv, self.ONE)
+        self.refused(Misplaced, 16, self.STRANGE, self.ONE, HANDLE, self.ONE)
+
+    def test_handle_alone(self):
+        """A handle without elements is refused where its first element should stand."""
+        self.refused(Missing, 20, HANDLE)
+        self.refused(Missing, 20, HANDLE, HANDLE, self.ONE)
+        self.refused(Missing, 28 + len(self.ONE), HANDLE, self.ONE, HANDLE)
+        self.refused(Missing, 24, self.STRANGE, HANDLE)
+
+    def test_rejected_with_entries(self):
+        """A rejection is one whatever else it holds: its receiver uses none of it."""
+        data = bytearray(message(3, self.IDS, HANDLE, self.ONE))
+        data[1] = 1
+        found = enrp.decode(bytes(data)).message
+        self.assertTrue(found.rejected)
+        self.assertEqual(enrp.entries(found), ())
+
+    def test_not_sent(self):
+        """Entries in a rejection, and entries out of order, are never sent."""
+        handle = parameters.PoolHandle(handle=b"a")
+        one = parameters.decode(self.ONE)
+        for rejected, parts in ((True, (handle, one)), (False, (one,)), (False, (handle,))):
+            response = enrp.HandleTableResponse(sender=1, rejected=rejected, parts=parts)
+            self.assertRaises(EncodeError, enrp.encode, response)
+        server = parameters.ServerInformation(identifier=1, transport=one.user_transport)
+        self.assertRaises(
+            EncodeError,
+            enrp.encode,
+            enrp.ListResponse(sender=1, rejected=True, servers=(server,)),
+        )

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.wire import asap, enrp
-from rserpool.wire.errors import BadLength, Misplaced, Missing, Truncated, WireError
+from rserpool.wire.errors import BadLength, BadValue, Misplaced, Missing, Truncated, WireError
 from tests.vectors import vectors
 
 #: Scripted messages that are wrong on purpose: the first octets, and what is wrong.
@@ -21,6 +21,7 @@ REFUSED = {
     "0101004433333333": Misplaced,  # two Server Informations
     "0500000c333333331111111161626364": BadLength,
     "0500000c333333331111|": Truncated,
+    "0400005433333333000000000002": BadValue,  # a reserved Update Action
 }
 #: Encoded otherwise, and rightly so.
 DIFFERENT = {
