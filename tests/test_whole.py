@@ -318,7 +318,7 @@ class Plain(SynchronousTestCase):
              "--registrar", site.endpoint, "--security", "none"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=site.environment,
             # Who runs tests in the background of a shell has SIGINT ignored, and so we.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
         site.processes["watch"] = watcher
         first = json.loads(watcher.stdout.readline())

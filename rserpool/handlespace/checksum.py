@@ -20,6 +20,10 @@ class Checksums:
         else:
             self._sums.pop(home, None)
 
+    def homes(self) -> set[int]:
+        """Every registrar that has elements, but those that add nothing to a sum."""
+        return set(self._sums)
+
     def of(self, home: int) -> int:
         """The checksum of all elements of `home`; 0xffff when it has none."""
         total = self._sums.get(home, 0)

@@ -17,10 +17,14 @@ class Element:
     :ivar principal: who owns the entry; None: nobody has proven to.
     :ivar blob: its Pool Element parameter, padded, as answers carry it: with its home,
         and without ASAP Transport, which is for registrars.
-    :ivar expires: when its registration life ends; infinity for a life of -1.
+    :ivar contact: what registrars tell each other beside it: ASAP Transport and principal, as
+        padded parameters.
+    :ivar expires: when its registration life ends; infinity for a life of -1, and for one whose
+        home is another registrar, which alone ends it.
     :ivar due: when it comes up for expiry: then, or before.
     :ivar channel: through which it registered: the registrar's business.
     :ivar probe: what the registrar knows of its reachability.
+    :ivar watched: whether the registrar will send it a keep-alive.
     :ivar before, after, ring: its neighbours in the order of selection.
     :ivar rank: its place in an order, or its place in a tree.
     :ivar count: how often it was selected (RFC 5356 section 5.2.2).
@@ -31,6 +35,7 @@ class Element:
         "before",
         "blob",
         "channel",
+        "contact",
         "count",
         "due",
         "expires",
@@ -43,6 +48,7 @@ class Element:
         "probe",
         "rank",
         "ring",
+        "watched",
     )
 
     def __init__(self, pool: "Pool", identifier: int) -> None:
@@ -51,12 +57,14 @@ class Element:
         self.home = 0
         self.principal: str | None = None
         self.blob = b""
+        self.contact = b""
         self.policy: Policy = pool.policy
         self.life = 0
         self.expires = math.inf
         self.due = math.inf
         self.channel: object = None
         self.probe: object = None
+        self.watched = False
         self.before: Element | None = None
         self.after: Element | None = None
         self.ring: Ring | None = None

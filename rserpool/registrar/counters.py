@@ -28,3 +28,11 @@ class Counters:
     elements_reported: int = 0  # too many different reporters called them unreachable
     bad_messages: int = 0
     unexpected_messages: int = 0
+    peer_updates: int = 0  # ENRP_HANDLE_UPDATEs that have come
+    peer_refusals: int = 0  # messages of peers that were refused
+    peer_errors: int = 0  # ENRP_ERRORs that have come
+    resyncs: int = 0  # differences from a peer, mended by its list
+    takeovers_started: int = 0
+    takeovers_won: int = 0
+    elements_adopted: int = 0  # have acknowledged us as their new home
+    elements_orphaned: int = 0  # were taken over and haven't come

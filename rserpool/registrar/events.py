@@ -41,3 +41,4 @@ class Channel:
     local: IPv4Address | IPv6Address | None = None
     dialled: str | None = None
     reaches: tuple[bytes, int] | None = None
+    contact: bytes = b""  # what peers are told of elements that register through it

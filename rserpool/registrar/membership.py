@@ -1,7 +1,10 @@
 """Elements coming and going, in one place, with all that follows from it."""
 
+from collections.abc import Callable
+
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How
+from rserpool.registrar import replica
 from rserpool.registrar.effects import Audit, Send
 from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
@@ -22,26 +25,61 @@ class Membership:
         self._keep_alive = keep_alive
         self._updates = updates
         self._elements: dict[Channel, set[Element]] = {}
+        #: called with an element that has registered and its home before, and with one that
+        #: is gone
+        self.on_admitted: Callable[[Element, int], None] | None = None
+        self.on_gone: Callable[[Element], object] | None = None
 
-    def admitted(self, element: Element, how: How, channel: Channel, now: float) -> None:
-        """`element` was registered through `channel`."""
+    def admitted(
+        self, element: Element, how: How, channel: Channel, now: float, former: int = 0
+    ) -> None:
+        """
+        `element` was registered through `channel`.
+
+        :param former: its home before; 0: it had none.
+        """
+        self.attach(element, channel)
+        if self.on_admitted is not None:
+            self.on_admitted(element, former)
+        self._keep_alive.heard(element)
+        self._keep_alive.watch(element, now)
+        if how is not How.RENEWED:
+            self._updates.changed(element.pool.handle, now)
+            self._audit(f"element.{how.value}", element, f"life {element.life}")
+        self._announce(element, replica.ADD_PE)
+        self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
+
+    def attach(self, element: Element, channel: Channel) -> None:
+        """`channel` is how the element is reached from now on."""
         old = element.channel
         if old is not channel:
             if isinstance(old, Channel):
                 self._part(old, element)
             element.channel = channel
             self._elements.setdefault(channel, set()).add(element)
-        self._keep_alive.heard(element)
-        if how in (How.NEW, How.JOINED):
-            self._keep_alive.watch(element, now)
-        if how is not How.RENEWED:
-            self._updates.changed(element.pool.handle, now)
-            self._audit(f"element.{how.value}", element, f"life {element.life}")
-        self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
 
     def renewed(self, element: Element) -> None:
         """`element` has registered again as it was: a sign of life."""
         self._keep_alive.heard(element)
+        self._announce(element, replica.ADD_PE)
+
+    def release(self, element: Element) -> None:
+        """`element` is another registrar's now."""
+        if isinstance(element.channel, Channel):
+            self._part(element.channel, element)
+            element.channel = None
+        element.probe = None
+        self._keep_alive.forget(element)
+
+    def claim(self, element: Element) -> None:
+        """`element` has turned to us: what follows is ours to say (RFC 5353 section 3.3)."""
+        if element.home != self._share.server_id:
+            self._share.handlespace.set_home(element, self._share.server_id)
+            self._announce(element, replica.ADD_PE)
+
+    def changed(self, element: Element, now: float) -> None:
+        """Its home has told us of `element`: so are those who watch the pool."""
+        self._updates.changed(element.pool.handle, now)
 
     def dismiss(self, element: Element, what: str, reason: str, now: float) -> None:
         """
@@ -60,24 +98,27 @@ class Membership:
 
     def remove(self, element: Element, what: str, reason: str, now: float) -> None:
         """Take `element` out of its pool; `what` and `reason` are for the audit log."""
-        if isinstance(element.channel, Channel):
-            self._part(element.channel, element)
-        self._keep_alive.heard(element)
         self._audit(what, element, reason)
+        self.release(element)
+        if element.home == self._share.server_id:
+            self._announce(element, replica.DEL_PE)
         self._share.handlespace.remove(element)
+        if self.on_gone is not None:
+            self.on_gone(element)
         self._updates.changed(element.pool.handle, now)
 
-    def lost(self, channel: Channel, now: float) -> None:
+    def lost(self, channel: Channel, now: float) -> set[Element]:
         """
         `channel` is gone: its elements have the time of a keep-alive to come back.
 
         Without it, a moment's loss of a connection would take living servers out of
-        the answers.
+        the answers.  Gives these elements back.
         """
         elements = self._elements.pop(channel, set())
         for element in elements:
             element.channel = None
         self._keep_alive.expect(elements, now)
+        return elements
 
     def expire(self, now: float) -> None:
         """Dismiss those whose registration life is over."""
@@ -91,6 +132,11 @@ class Membership:
         elements.discard(element)
         if not elements:
             del self._elements[channel]
+
+    def _announce(self, element: Element, action: int) -> None:
+        """Tell the peers, if there are any (RFC 5353 section 3.3)."""
+        if self._share.peers:
+            self._share.announce(replica.update(self._share.server_id, element, action))
 
     def _audit(self, what: str, element: Element, outcome: str) -> None:
         channel = element.channel

@@ -1,37 +1,20 @@
 """
-The registrar: events in, effects out (RFC 5352 as the server's side).
+The registrar: events in, effects out (RFC 5352 and RFC 5353).
 
 Pure: time is an argument, randomness is given, and what must be done is returned.
-Messages arrive as bytes, because most of them are answered from bytes; the others are
-decoded and go to the procedure of their type.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from rserpool.handlespace.handlespace import Handlespace
-from rserpool.registrar import keepalive, membership, updates
+from rserpool.registrar.asap import Clients
 from rserpool.registrar.counters import Counters
-from rserpool.registrar.effects import Close, Effect, Send, Serve
-from rserpool.registrar.events import Channel
-from rserpool.registrar.keepalive import KeepAlive
-from rserpool.registrar.membership import Membership
-from rserpool.registrar.registration import Registration
-from rserpool.registrar.reports import Reports
-from rserpool.registrar.resolution import Resolution
+from rserpool.registrar.effects import Effect, Send
+from rserpool.registrar.enrp import PeerState, Scope
+from rserpool.registrar.events import Channel, Protocol
 from rserpool.registrar.settings import Settings
 from rserpool.registrar.share import Random, Share
 from rserpool.security.interfaces import IGate
-from rserpool.wire import asap
-from rserpool.wire.causes import Cause, InvalidValues
-from rserpool.wire.errors import WireError
-from rserpool.wire.parameters import OperationError
-
-#: Takes the channel, the message as bytes and the time; None means: decode it.
-Shortcut = Callable[[Channel, bytes, float], bytes | None]
-
-#: Octets of an offending parameter that go back in an error: the whole of it would not
-#: fit beside what an Operation Error adds.
-MAXIMUM_QUOTE = 60_000
 
 
 class Registrar:
@@ -53,31 +36,10 @@ class Registrar:
     ) -> None:
         share = Share(server_id, settings, handlespace, gate, random)
         self._share = share
-        self._keep_alive = KeepAlive(share)
-        self._resolution = Resolution(share)
-        self._updates = self._resolution.updates
-        self._membership = Membership(share, self._keep_alive, self._updates)
-        self._registration = Registration(share, self._membership)
-        self._bad: dict[Channel, int] = {}
-        reports = Reports(share, self._keep_alive, self._membership)
-        self._shortcuts: dict[int, Shortcut] = {
-            0x01: self._registration.renewed,
-            0x05: self._resolution.asked,
-        }
-        # A procedure takes the channel, the message as bytes and as value, and the time;
-        # its answer goes back by the same channel.
-        self._procedures: dict[type, Callable[..., bytes]] = {
-            asap.Registration: self._registration.register,
-            asap.Deregistration: self._registration.deregister,
-            asap.HandleResolution: self._resolution.resolve,
-            asap.EndpointUnreachable: reports.reported,
-            asap.EndpointKeepAliveAck: self._acknowledged,
-        }
-        self._alarms: dict[str, Callable[[float], None]] = {
-            keepalive.ALARM: self._keep_alive_due,
-            membership.ALARM: self._membership.expire,
-            updates.ALARM: self._updates_due,
-        }
+        self._clients = Clients(share)
+        self._scope = Scope(share, targets, self._clients.keep_alive, self._clients.membership)
+        self._clients.join(self._scope)
+        self._alarms = {**self._clients.alarms, **self._scope.alarms}
 
     @property
     def server_id(self) -> int:
@@ -97,41 +59,46 @@ class Registrar:
     @property
     def serving(self) -> bool:
         """Whether the handlespace is complete: pool elements and users may come in."""
-        return True
+        return self._scope.joining.joined
+
+    @property
+    def peers(self) -> Iterator[PeerState]:
+        """The other registrars, as far as they are known."""
+        return self._scope.states()
 
     def start(self, now: float) -> list[Effect]:
         """Begin: look for the other registrars (RFC 5353 section 3.2)."""
-        return [Serve()]
+        self._scope.start(now)
+        return self._share.taken()
 
     def connected(self, channel: Channel, now: float) -> list[Effect]:
         """A connection with another registrar is up, by whichever side."""
-        return []
+        self._scope.connected(channel, now)
+        return self._share.taken()
 
     def unreachable(self, target: str, now: float) -> list[Effect]:
         """A `Dial` has failed."""
-        return []
+        self._scope.unreachable(target, now)
+        return self._share.taken()
 
     def arrived(self, channel: Channel, messages: list[bytes], now: float) -> list[Effect]:
         """Whole messages have come by `channel`; the answers to it are one effect."""
-        answers = []
-        shortcuts = self._shortcuts
-        for data in messages:
-            shortcut = shortcuts.get(data[0])
-            answer = None if shortcut is None else shortcut(channel, data, now)
-            answers.append(self._arrived(channel, data, now) if answer is None else answer)
-        effects: list[Effect] = []
-        joined = b"".join(answers)
-        if joined:
-            effects.append(Send(channel, joined))
-        if self._share.effects:
+        if channel.protocol is Protocol.ENRP:
+            for data in messages:
+                self._scope.arrived(channel, data, now)
+            return self._share.taken()
+        joined = self._clients.arrived(channel, messages, now)
+        effects: list[Effect] = [Send(channel, joined)] if joined else []
+        if self._share.effects or self._share.announcements:
             effects += self._share.taken()
         return effects
 
     def lost(self, channel: Channel, now: float) -> list[Effect]:
         """`channel` is gone."""
-        self._bad.pop(channel, None)
-        self._updates.lost(channel)
-        self._membership.lost(channel, now)
+        if channel.protocol is Protocol.ENRP:
+            self._scope.lost(channel, now)
+        else:
+            self._clients.lost(channel, now)
         return self._share.taken()
 
     def rang(self, name: str, now: float) -> list[Effect]:
@@ -139,63 +106,3 @@ class Registrar:
         self._share.alarms.rang(name)
         self._alarms[name](now)
         return self._share.taken()
-
-    def _arrived(self, channel: Channel, data: bytes, now: float) -> bytes:
-        try:
-            decoded = asap.decode(data)
-        except WireError as error:
-            return self._malformed(channel, error)
-        answer = b""
-        message = decoded.message
-        if message is not None:
-            procedure = self._procedures.get(type(message))
-            if procedure is None:
-                # It is for elements or users; an ASAP_ERROR is never answered.
-                self._share.counters.unexpected_messages += 1
-            else:
-                answer = procedure(channel, data, message, now)
-        if decoded.report and not isinstance(message, asap.Error):
-            self._blame(channel)
-            answer += _error(decoded.report)
-        return answer
-
-    def _malformed(self, channel: Channel, error: WireError) -> bytes:
-        self._share.counters.bad_messages += 1
-        self._blame(channel)
-        return _error((InvalidValues(parameter=error.tlv[:MAXIMUM_QUOTE]),))
-
-    def _blame(self, channel: Channel) -> None:
-        """One more error was this channel's; too many end it."""
-        count = self._bad.get(channel, 0) + 1
-        self._bad[channel] = count
-        if count == self._share.settings.bad_messages_per_channel:
-            self._share.emit(Close(channel, f"{count} messages that can't be understood"))
-
-    def _acknowledged(
-        self, channel: Channel, data: bytes, message: asap.EndpointKeepAliveAck, now: float
-    ) -> bytes:
-        element = self._share.handlespace.find(message.handle, message.identifier)
-        if element is None or element.channel is not channel:
-            # Nobody answers for another (RFC 5352 section 3.4, KA2.3).
-            self._share.counters.unexpected_messages += 1
-        elif self._keep_alive.heard(element):
-            self._share.counters.keep_alives_acknowledged += 1
-        return b""
-
-    def _keep_alive_due(self, now: float) -> None:
-        counters = self._share.counters
-        for element in self._keep_alive.due(now):
-            if element.channel is None:
-                counters.elements_lost += 1
-                what, why = "element.lost", "its connection ended and it didn't come back"
-            else:
-                counters.elements_silent += 1
-                what, why = "element.silent", "no answer to a keep-alive"
-            self._membership.dismiss(element, what, why, now)
-
-    def _updates_due(self, now: float) -> None:
-        self._updates.due()
-
-
-def _error(causes: tuple[Cause, ...]) -> bytes:
-    return asap.encode(asap.Error(error=OperationError(causes=causes)))

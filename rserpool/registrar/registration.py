@@ -7,10 +7,12 @@ identifier may, as RFC 5352 has it.
 """
 
 import struct
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How, Registered
+from rserpool.registrar import replica
 from rserpool.registrar.events import Channel
 from rserpool.registrar.membership import Membership
 from rserpool.registrar.share import Share
@@ -24,7 +26,12 @@ from rserpool.security.decisions import (
     Subject,
 )
 from rserpool.wire import asap
-from rserpool.wire.causes import Cause, LackOfResources, RejectedForSecurity
+from rserpool.wire.causes import (
+    Cause,
+    LackOfResources,
+    NonUniquePEIdentifier,
+    RejectedForSecurity,
+)
 from rserpool.wire.parameters import OperationError, PoolElement
 
 _HEADER = struct.Struct("!BBH")
@@ -40,6 +47,8 @@ class Registration:
         self._share = share
         self._pools = share.handlespace.pools
         self._membership = membership
+        #: whether another registrar is there: set when there are others
+        self.alive: Callable[[int], bool] = lambda home: False
 
     def renewed(self, channel: Channel, data: bytes, now: float) -> bytes | None:
         """
@@ -86,7 +95,16 @@ class Registration:
         """Admit the element, or say why not."""
         request = self._request(channel.subject, message)
         reason, cause = self._objection(channel, request, data, message.element, now)
+        if cause is None and request.permission == REGISTER_JOIN:
+            known = self._share.handlespace.find(message.handle, message.element.identifier)
+            if known is not None:
+                reason, cause = (
+                    "the element belongs to another principal",
+                    (NonUniquePEIdentifier()),
+                )
         if cause is None:
+            former = self._share.handlespace.find(message.handle, message.element.identifier)
+            home = 0 if former is None else former.home
             result = self._share.handlespace.register(
                 message.handle,
                 message.element,
@@ -96,7 +114,8 @@ class Registration:
             )
             if isinstance(result, Registered):
                 self._count(result.how)
-                self._membership.admitted(result.element, result.how, channel, now)
+                result.element.contact = replica.contact(channel, message.element)
+                self._membership.admitted(result.element, result.how, channel, now, home)
                 return _granted(result.element)
             reason, cause = type(result).__name__, result
         self._share.counters.registrations_refused += 1
@@ -113,7 +132,7 @@ class Registration:
         decision = share.ask(channel, request, now)
         reason = "" if decision.allowed else decision.reason
         element = share.handlespace.find(message.handle, message.identifier)
-        if not reason and element is not None and _foreign(element, subject):
+        if not reason and element is not None and self._foreign(element, subject):
             reason = "the element belongs to another principal"
         if reason:
             share.counters.deregistrations_refused += 1
@@ -123,6 +142,7 @@ class Registration:
             return _deregistered(message, RejectedForSecurity())
         share.counters.deregistrations += 1
         if element is not None:
+            self._membership.claim(element)
             who = subject.name if subject.proven else subject.address
             self._membership.remove(element, "element.deregistered", f"by {who}", now)
         return _deregistered(message, None)
@@ -132,7 +152,7 @@ class Registration:
         if pool is None:
             return Request(REGISTER_NEW, message.handle)
         element = pool.elements.get(message.element.identifier)
-        mine = element is not None and not _foreign(element, subject)
+        mine = element is not None and not self._foreign(element, subject)
         return Request(REGISTER_RENEW if mine else REGISTER_JOIN, message.handle)
 
     def _objection(
@@ -149,13 +169,25 @@ class Registration:
             return "the registration is too long", LackOfResources()
         return "", None
 
+    def _foreign(self, element: Element, subject: Subject) -> bool:
+        """
+        Whether it belongs to somebody else.
+
+        One whose home hasn't said to whom belongs, as long as that home is there, to nobody
+        here who has proven a name: it could be anybody's.
+        """
+        if element.principal is not None:
+            return element.principal != _principal(subject)
+        elsewhere = element.home != self._share.server_id
+        return subject.proven and elsewhere and self.alive(element.home)
+
     def _count(self, how: How) -> None:
         counters = self._share.counters
         if how is How.NEW:
             counters.registrations_new += 1
         elif how is How.JOINED:
             counters.registrations_joined += 1
-        elif how is How.CHANGED:
+        elif how in (How.CHANGED, How.REHOMED):
             counters.registrations_changed += 1
         else:
             counters.registrations_renewed += 1
@@ -163,10 +195,6 @@ class Registration:
 
 def _principal(subject: Subject) -> str | None:
     return subject.name if subject.proven else None
-
-
-def _foreign(element: Element, subject: Subject) -> bool:
-    return element.principal is not None and element.principal != _principal(subject)
 
 
 def _breach(channel: Channel, element: PoolElement) -> str:

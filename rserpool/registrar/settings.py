@@ -2,7 +2,7 @@
 
 import attrs
 
-from rserpool.wire.parameters import UserTransport
+from rserpool.wire.parameters import ServerTransport
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +41,9 @@ class Settings:
     rehome_timeout: float = 60.0
     #: Where peers may call this registrar; None: nowhere.  Addresses that are not given are
     #: those of each connection.
-    enrp_transport: UserTransport | None = None
+    enrp_transport: ServerTransport | None = None
     #: Bit 0 of ENRP_HANDLE_UPDATE (draft-dreibholz-rserpool-enrp-takeover) is heeded.
     takeover_suggestion: bool = False
+    #: The smaller server ID goes on with a takeover, as rsplib has it; else the larger one
+    #: (RFC 5353 section 3.5.1).
+    lower_id_wins: bool = False

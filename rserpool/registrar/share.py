@@ -7,11 +7,12 @@ import attrs
 from rserpool.handlespace.handlespace import Handlespace
 from rserpool.registrar.alarms import Alarms
 from rserpool.registrar.counters import Counters
-from rserpool.registrar.effects import Audit, Effect
+from rserpool.registrar.effects import Audit, Effect, Send
 from rserpool.registrar.events import Channel
 from rserpool.registrar.settings import Settings
 from rserpool.security.decisions import Decision, Request
 from rserpool.security.interfaces import IGate
+from rserpool.wire import enrp
 
 
 class Random(Protocol):
@@ -32,6 +33,9 @@ class Share:
     random: Random
     counters: Counters = attrs.field(factory=Counters)
     effects: list[Effect] = attrs.field(factory=list)
+    #: Connections to registrars that are told of changes, and what they must be told.
+    peers: dict[int, Channel] = attrs.field(factory=dict)
+    announcements: list[bytes] = attrs.field(factory=list)
     alarms: Alarms = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -41,8 +45,28 @@ class Share:
         """One more thing to be done."""
         self.effects.append(effect)
 
+    def announce(self, message: bytes) -> None:
+        """Tell all peers; one event's messages go out together (RFC 5353 section 3.1)."""
+        if self.peers:
+            self.announcements.append(message)
+
+    def tell(self, channel: Channel, message: object) -> None:
+        """Tell one peer, after whatever all were told before."""
+        self.flush()
+        data = message if isinstance(message, bytes) else enrp.encode(message)
+        self.emit(Send(channel, data))
+
+    def flush(self) -> None:
+        """Let go what is announced: encoded once, the same octets for each peer."""
+        if self.announcements:
+            joined = b"".join(self.announcements)
+            self.announcements.clear()
+            for channel in self.peers.values():
+                self.emit(Send(channel, joined))
+
     def taken(self) -> list[Effect]:
         """The effects since the last call."""
+        self.flush()
         effects, self.effects = self.effects, []
         return effects
 

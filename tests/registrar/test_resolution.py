@@ -62,7 +62,7 @@ class Resolving(SynchronousTestCase):
         self.patch(resolution, "REMEMBERED", 10)
         for items in range(1, 100):
             self.scene.resolve(self.pu, items=items)
-        self.assertLessEqual(len(self.scene.registrar._resolution._questions), 12)
+        self.assertLessEqual(len(self.scene.registrar._clients._resolution._questions), 12)
 
     def test_unknown(self):
         """An unknown handle: cause 0x9, no elements, no policy."""

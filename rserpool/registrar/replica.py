@@ -1,0 +1,100 @@
+"""
+Elements as registrars describe them to each other: from the octets that are stored.
+
+Beside what users see, a description has the element's ASAP Transport (RFC 5354 section
+3.10), and in a secure scope the principal that registered it, so that the element is its
+principal's at every registrar.
+"""
+
+import struct
+from ipaddress import IPv4Address, IPv6Address
+
+from rserpool.handlespace.element import Element
+from rserpool.registrar.events import Channel
+from rserpool.wire import parameters
+from rserpool.wire.enrp import ADD_PE, DEL_PE
+from rserpool.wire.parameters import PoolElement, Principal, TCPTransport, UserTransport
+
+_TLV = struct.Struct("!HH")
+_UPDATE = struct.Struct("!BBHIIHH")
+_SUGGESTED = 0x01
+
+__all__ = ["ADD_PE", "DEL_PE", "contact", "described", "given", "padded_length", "update"]
+
+
+def contact(channel: Channel, element: PoolElement) -> bytes:
+    """
+    What peers are told of an element that registers through `channel`.
+
+    Its ASAP Transport is the one that it names, if that is at an address of its connection,
+    and else the connection's own end (RFC 5352 section 3.1 rule 4).
+    """
+    principal = channel.subject.name if channel.subject.proven else None
+    named = element.asap_transport
+    if named is not None and set(named.addresses) <= channel.addresses:
+        return _contact(named, principal)
+    if not channel.contact:
+        address: IPv4Address | IPv6Address = min(channel.addresses, key=str)
+        transport = TCPTransport(port=channel.port, addresses=(address,))
+        channel.contact = _contact(transport, principal)
+    return channel.contact
+
+
+def given(element: PoolElement) -> bytes:
+    """The same of an element that a peer describes."""
+    return _contact(element.asap_transport, element.principal)
+
+
+def transport_of(element: Element) -> UserTransport | None:
+    """The ASAP Transport of an element, if it is known."""
+    if not element.contact:
+        return None
+    number, length = _TLV.unpack_from(element.contact)
+    if number not in (0x4, 0x5):
+        return None
+    transport: UserTransport = parameters.decode(element.contact[:length])
+    return transport
+
+
+def described(element: Element) -> bytes:
+    """The Pool Element parameter for peers, padded."""
+    blob, more = element.blob, element.contact
+    length = len(blob) + padded_length(more)
+    return b"".join((_TLV.pack(0xA, length), blob[4:], more))
+
+
+def padded_length(contact: bytes) -> int:
+    """The length of what is in `contact`, without its final padding."""
+    if not contact:
+        return 0
+    at = 0
+    while True:
+        length = contact[at + 2] << 8 | contact[at + 3]
+        end = (at + length + 3) & ~3
+        if end >= len(contact):
+            return at + length
+        at = end
+
+
+def update(server_id: int, element: Element, action: int, *, suggested: bool = False) -> bytes:
+    """ENRP_HANDLE_UPDATE for everybody (RFC 5353 section 2.4), padded."""
+    handle, parameter = element.pool.handle_tlv, described(element)
+    padding = -(parameter[2] << 8 | parameter[3]) & 3
+    flags = _SUGGESTED if suggested else 0
+    length = 16 + len(handle) + len(parameter) - padding
+    header = _UPDATE.pack(0x04, flags, length, server_id, 0, action, 0)
+    return b"".join((header, handle, parameter))
+
+
+def _contact(transport: UserTransport | None, principal: str | None) -> bytes:
+    octets = b"" if transport is None else parameters.encode(transport)
+    if principal is not None:
+        octets += parameters.encode(Principal(name=principal))
+    return octets
+
+
+def decoded(element: Element) -> PoolElement:
+    """The same as :func:`described`, as a value."""
+    octets = described(element)
+    found: PoolElement = parameters.decode(octets[: octets[2] << 8 | octets[3]])
+    return found

@@ -1,0 +1,215 @@
+"""
+Server handlespace update (RFC 5353 section 3.3): our changes to all, theirs to us.
+
+An update is taken only from the element's home; see Note [Ownership] in
+:mod:`rserpool.registrar.ownership` for who that is when two say so.
+"""
+
+from rserpool.handlespace.element import Element
+from rserpool.registrar import replica
+from rserpool.registrar.adoption import Adoption
+from rserpool.registrar.effects import Audit
+from rserpool.registrar.events import Channel
+from rserpool.registrar.keepalive import KeepAlive
+from rserpool.registrar.membership import Membership
+from rserpool.registrar.ownership import Claim, Ownership
+from rserpool.registrar.peers import Peer, Peers, shown
+from rserpool.registrar.share import Share
+from rserpool.wire import enrp
+from rserpool.wire.parameters import PoolElement
+
+
+class Replication:
+    """Takes over what other registrars tell."""
+
+    def __init__(
+        self,
+        share: Share,
+        peers: Peers,
+        keep_alive: KeepAlive,
+        membership: Membership,
+        adoption: Adoption,
+    ) -> None:
+        self._share = share
+        self._handlespace = share.handlespace
+        self._peers = peers
+        self._keep_alive = keep_alive
+        self._membership = membership
+        self._adoption = adoption
+        self.ownership = Ownership(share, peers)
+        membership.on_admitted = self._admitted
+        membership.on_gone = self.ownership.yielded
+        keep_alive.on_heard = self._confirmed
+
+    def told(self, peer: Peer, channel: Channel, message: enrp.HandleUpdate, now: float) -> str:
+        """Heed an ENRP_HANDLE_UPDATE; why not, if it isn't."""
+        self._share.counters.peer_updates += 1
+        if message.action == enrp.DEL_PE:
+            return self._deleted(peer, message, now)
+        element, entry = (
+            self._handlespace.find(message.handle, message.element.identifier),
+            message.element,
+        )
+        if (
+            message.receiver == self._share.server_id
+            and element is not None
+            and element.home == self._share.server_id
+            and self.ownership.objected(element, peer)
+        ):
+            self._audit("element.returned", element, f"{shown(peer)} has it still")
+            return self._take(peer, message.handle, entry, peer.identifier, now)
+        objection = self.described(peer, message.handle, entry, now)
+        if message.takeover_suggested and not objection:
+            element = self._handlespace.find(message.handle, entry.identifier)
+            if element is not None and self._share.settings.takeover_suggestion:
+                self._adoption.suggested(element)
+        return objection
+
+    def described(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+        """`peer` describes an element as its own; why it isn't believed, if it isn't."""
+        home = entry.home or peer.identifier
+        element = self._handlespace.find(handle, entry.identifier)
+        if home != peer.identifier:
+            return self._transferred(peer, handle, entry, now)
+        if element is None or element.home == home:
+            if element is not None:
+                self.ownership.asserted(element)
+            return self._take(peer, handle, entry, home, now)
+        granted = self.ownership.granted(peer, element, entry)
+        if granted:
+            return self._moved(peer, element, entry, now)
+        if granted is None:
+            self._keep_alive.ask(element, now)
+        else:
+            self._audit("element.claimed", element, f"{shown(peer)} claims it")
+        return ""
+
+    def mentioned(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+        """
+        A mentor has this element in its handlespace (RFC 5353 section 3.2.3 step 4).
+
+        What its home has told us itself counts more.
+        """
+        home = entry.home or peer.identifier
+        if home == peer.identifier:
+            return self.described(peer, handle, entry, now)
+        element = self._handlespace.find(handle, entry.identifier)
+        ours = home == self._share.server_id
+        if element is not None and (ours or self._peers.alive(element.home) or element.channel):
+            return ""
+        self._peers.ensure(home, now)
+        objection = self._take(peer, handle, entry, home, now)
+        element = self._handlespace.find(handle, entry.identifier)
+        if ours and element is not None:
+            # It was registered with us before we were started again.
+            self._adoption.expect(element, home, now)
+        return objection
+
+    def unlisted(self, element: Element, now: float) -> None:
+        """Its home doesn't list it: it is a claimant's, or gone (section 3.6.3 step 5)."""
+        claim = self.ownership.yielded(element)
+        if claim is None or not self._settle(element, claim, now):
+            self._membership.remove(element, "element.unlisted", "its home has it no more", now)
+
+    def let_go(self, element: Element, now: float) -> bool:
+        """An element of ours is silent: whether somebody claims it, who has it now."""
+        claim = self.ownership.yielded(element)
+        return claim is not None and self._settle(element, claim, now)
+
+    def departed(self, home: int, now: float) -> None:
+        """A registrar isn't connected any more: what others claim of it is theirs."""
+        for element in self.ownership.claims_on(home):
+            claim = self.ownership.yielded(element)
+            if claim is not None:
+                self._settle(element, claim, now)
+
+    def _deleted(self, peer: Peer, message: enrp.HandleUpdate, now: float) -> str:
+        element = self._handlespace.find(message.handle, message.element.identifier)
+        if element is None or self.ownership.withdrawn(element, peer):
+            return ""
+        if element.home != peer.identifier:
+            return f"it isn't the home of {element}, which is {element.home:#010x}"
+        self.unlisted(element, now)
+        return ""
+
+    def _transferred(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+        """The home of an element says that another registrar is its home now."""
+        element = self._handlespace.find(handle, entry.identifier)
+        if element is not None and element.home == entry.home:
+            self.ownership.asserted(element)
+            self.ownership.objected(element, peer)
+            return ""
+        if element is None and entry.home == self._share.server_id:
+            return ""  # it has ended with us meanwhile
+        if element is None or element.home != peer.identifier:
+            return f"it speaks for an element of {entry.home:#010x}"
+        if entry.home == self._share.server_id:
+            self._handlespace.set_home(element, entry.home)
+            self._adoption.expect(element, peer.identifier, now)
+            return ""
+        if self._peers.find(entry.home) is None:
+            return f"it gives an element to {entry.home:#010x}, which nobody knows"
+        self.ownership.yielded(element)
+        return self._take(peer, handle, entry, entry.home, now)
+
+    def _moved(self, peer: Peer, element: Element, entry: PoolElement, now: float) -> str:
+        """An element has another home now; if it was ours, all are told so."""
+        ours = element.home == self._share.server_id
+        self.ownership.yielded(element)
+        if ours:
+            self._membership.release(element)
+            self._adoption.forget(element)
+        objection = self._take(peer, element.pool.handle, entry, peer.identifier, now)
+        if objection:
+            return objection
+        self._audit("element.rehomed", element, f"its home is {shown(peer)} now")
+        if ours and peer.name:
+            self._share.announce(replica.update(self._share.server_id, element, replica.ADD_PE))
+        return ""
+
+    def _settle(self, element: Element, claim: Claim, now: float) -> bool:
+        """Give the element to who claims it, if that registrar is there."""
+        peer = self._peers.find(claim.peer)
+        return peer is not None and not self._moved(peer, element, claim.element, now)
+
+    def _take(
+        self, peer: Peer, handle: bytes, entry: PoolElement, home: int, now: float
+    ) -> str:
+        """Put it into our handlespace; what speaks against it, if anything."""
+        before = self._handlespace.find(handle, entry.identifier)
+        if before is not None and before.home == self._share.server_id != home:
+            self._membership.release(before)
+            self._adoption.forget(before)
+        result = self._handlespace.replicate(
+            handle, entry, home=home, contact=replica.given(entry)
+        )
+        if not isinstance(result, Element):
+            return f"{type(result).__name__} for an element of {shown(peer)}"
+        self._membership.changed(result, now)
+        return ""
+
+    def _admitted(self, element: Element, former: int) -> None:
+        """An element has registered with us: tell all (section 3.3.1)."""
+        if former and former != self._share.server_id:
+            self.ownership.yielded(element)
+            self.ownership.moved(element, former)
+            self._audit("element.rehomed", element, f"from {former:#010x} to us")
+        self._adoption.came(element)
+
+    def _confirmed(self, element: Element) -> None:
+        """An element of ours has shown life: who claims it is told that it is ours."""
+        claim = self.ownership.asserted(element)
+        peer = None if claim is None else self._peers.find(claim.peer)
+        if peer is not None and peer.channel is not None:
+            self._audit("element.kept", element, f"{shown(peer)} claimed it, but it is here")
+            message = enrp.HandleUpdate(
+                sender=self._share.server_id,
+                receiver=peer.identifier,
+                action=enrp.ADD_PE,
+                handle=element.pool.handle,
+                element=replica.decoded(element),
+            )
+            self._share.tell(peer.channel, message)
+
+    def _audit(self, what: str, element: Element, outcome: str) -> None:
+        self._share.emit(Audit(what, None, element.pool.handle, element.identifier, outcome))

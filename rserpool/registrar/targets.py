@@ -1,0 +1,151 @@
+"""
+Where other registrars are called, and when again.
+
+A configured target is called until somebody answers there who is a peer, one that another
+registrar has told of until that peer is known to be dead.  Each pause doubles, with jitter, so
+that a scope doesn't come back all in one moment.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from rserpool.registrar.effects import Dial
+from rserpool.registrar.events import Channel
+from rserpool.registrar.share import Share
+
+#: Seconds until a call that has failed is tried again; doubles up to the second.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+_DOUBLINGS = 6
+#: Seconds until a connection that was lost is dialled again by the side with the smaller
+#: server ID, and by the other side: so both don't call at once each time.
+SOON, LATER = 0.1, 1.0
+#: Targets that others tell us of: a rogue registrar could have us call everybody.
+MAXIMUM_TARGETS = 256
+
+
+@attrs.define(eq=False)
+class Target:
+    """One of them."""
+
+    text: str
+    configured: bool
+    failures: int = 0
+    due: float | None = None
+    calling: bool = False
+    channel: Channel | None = None
+    peer: int | None = None  # who was there last
+    ours: bool = False  # we were there ourselves
+
+
+class Targets:
+    """All of them, by their text."""
+
+    def __init__(self, share: Share, texts: Sequence[str]) -> None:
+        self._share = share
+        self._targets = {text: Target(text, configured=True) for text in texts}
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def start(self, now: float) -> None:
+        """Call all of them."""
+        for target in self._targets.values():
+            target.due = now
+        self.due(now)
+
+    def next(self) -> float | None:
+        """When one of them must be called."""
+        return min((t.due for t in self._targets.values() if t.due is not None), default=None)
+
+    def due(self, now: float) -> None:
+        """Call those whose time has come, unless their peer has called us since."""
+        for target in self._targets.values():
+            if target.due is None or target.due > now:
+                continue
+            target.due = None
+            if target.peer not in self._share.peers and not target.calling:
+                target.calling = True
+                self._share.emit(Dial(target.text))
+
+    def reached(self, channel: Channel) -> None:
+        """A call came about."""
+        target = self._targets.get(channel.dialled or "")
+        if target is not None:
+            target.calling = False
+            target.channel = channel
+            target.due = None
+
+    def answered(self, channel: Channel, peer: int) -> None:
+        """`peer` is who is there."""
+        target = self._targets.get(channel.dialled or "")
+        if target is not None:
+            target.peer = peer
+            target.failures = 0
+
+    def ourselves(self, channel: Channel) -> None:
+        """It is our own address: never call it again."""
+        target = self._targets.get(channel.dialled or "")
+        if target is not None:
+            target.ours = True
+            target.peer = None
+
+    def failed(self, text: str, now: float) -> None:
+        """A call has failed."""
+        target = self._targets.get(text)
+        if target is not None:
+            target.calling = False
+            self._again(target, now)
+
+    def closed(self, channel: Channel) -> None:
+        """A connection that wasn't needed has ended."""
+        for target in self._targets.values():
+            if target.channel is channel:
+                target.channel = None
+
+    def lost(self, channel: Channel, peer: int | None, now: float) -> None:
+        """A connection has ended; whoever of the two has the smaller ID calls first."""
+        for target in list(self._targets.values()):
+            if target.channel is not channel and (peer is None or target.peer != peer):
+                continue
+            if target.channel is channel:
+                target.channel = None
+            if peer is None:
+                self._again(target, now)  # it never said who it is
+            else:
+                first = self._share.server_id < peer
+                wait = (SOON if first else LATER) * (1.0 + self._share.random.random())
+                self._set(target, now + wait)
+
+    def learn(self, text: str, peer: int, now: float) -> None:
+        """Another registrar, or the peer itself, says that it can be called there."""
+        if any(t.peer == peer or t.text.endswith(f"={text}") for t in self._targets.values()):
+            return
+        if text not in self._targets and len(self._targets) < MAXIMUM_TARGETS:
+            target = self._targets[text] = Target(text, configured=False, peer=peer)
+            # Most of those that are new to us find us as well.
+            self._set(target, now + LATER * self._share.random.random())
+
+    def forget(self, peer: int) -> None:
+        """`peer` is dead: only configured targets are called on."""
+        for target in [t for t in self._targets.values() if t.peer == peer]:
+            target.peer = None
+            if not target.configured and not target.calling and target.channel is None:
+                del self._targets[target.text]
+
+    def waiting(self) -> bool:
+        """Whether one that is configured has neither answered nor failed yet."""
+        return any(
+            target.configured and not target.failures and not target.ours
+            and target.peer is None
+            for target in self._targets.values()
+        )  # fmt: skip
+
+    def _again(self, target: Target, now: float) -> None:
+        pause = min(FIRST_PAUSE * 2.0 ** min(target.failures, _DOUBLINGS), LONGEST_PAUSE)
+        target.failures += 1
+        self._set(target, now + pause * (0.5 + self._share.random.random() / 2))
+
+    def _set(self, target: Target, when: float) -> None:
+        if not target.ours:
+            target.due = when
