@@ -8,7 +8,8 @@ import attrs
 from rserpool.wire import policies
 from rserpool.wire.compiled import compile_codec
 from rserpool.wire.declared import one
-from rserpool.wire.layout import Codec, Report, Rest, header, kept, tlv, wire
+from rserpool.wire.errors import EncodeError
+from rserpool.wire.layout import Codec, Report, Rest, header, kept, octets, tlv, wire
 from rserpool.wire.policies import Policy
 from rserpool.wire.transports import USER_TRANSPORTS, UserTransport
 
@@ -126,12 +127,12 @@ class UnknownCause:
     """A cause that nobody here knows, as it came."""
 
     code: int = attrs.field()
-    data: bytes = b""
+    data: bytes = attrs.field(default=b"", validator=octets)
 
     @code.validator
     def _free(self, attribute: Any, value: int) -> None:
-        if value in _CODECS or not 0 <= value <= 0xFFFF:
-            raise ValueError(f"{value:#x} isn't the code of an unknown cause")
+        if not isinstance(value, int) or value in _CODECS or not 0 <= value <= 0xFFFF:
+            raise EncodeError(f"{value!r} isn't the code of an unknown cause")
 
 
 Cause = (
@@ -173,4 +174,6 @@ def encode_cause(cause: Cause) -> bytes:
     """Encode one cause as TLV, without the final padding."""
     if isinstance(cause, UnknownCause):
         return tlv(cause.code, cause.data)
+    if type(cause) not in CLASSES:
+        raise EncodeError(f"{cause!r} isn't an error cause")
     return tlv(cause.CODE, _CODECS[cause.CODE].encode(cause))

@@ -207,6 +207,8 @@ def _write_slots(
     tlvs: list[bytes] = []
     for slot, value in zip(slots, values, strict=True):
         if slot.many:
+            if not isinstance(value, tuple):
+                raise EncodeError(f"a tuple of parameters, not {value!r}")
             if len(value) < slot.least or len(value) > (slot.most or len(value)):
                 raise EncodeError(f"{len(value)} parameters in a place for others")
             tlvs += [slot.write(one) for one in value]
@@ -214,4 +216,8 @@ def _write_slots(
             tlvs.append(slot.write(value))
         elif slot.least:
             raise EncodeError("a mandatory parameter is None")
-    return joined([*tlvs, *unknown])
+    if unknown != ():
+        if not isinstance(unknown, tuple) or not all(isinstance(one, bytes) for one in unknown):
+            raise EncodeError(f"unknown parameters that aren't octets: {unknown!r}")
+        tlvs += unknown
+    return joined(tlvs)

@@ -4,13 +4,14 @@ How parameters are declared, and the registry of those there are (RFC 5354 secti
 A type number that is declared twice is a TypeError at import.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, dataclass_transform
 
 import attrs
 
 from rserpool.wire.compiled import KNOWN, compile_codec
-from rserpool.wire.errors import BadLength, BadValue
+from rserpool.wire.errors import BadLength, BadValue, EncodeError
 from rserpool.wire.layout import (
     Codec,
     Decoder,
@@ -32,13 +33,27 @@ ENCODERS: dict[type, tuple[int, Encoder]] = {}
 
 
 def encode_tlv(parameter: object) -> bytes:
-    """A parameter as TLV, without the final padding."""
-    number, encoder = ENCODERS[type(parameter)]
-    return tlv(number, encoder(parameter))
+    """
+    A parameter as TLV, without the final padding.
+
+    :raise EncodeError: it is none, or can't be sent.
+    """
+    return _write(ENCODERS, parameter)
+
+
+def _write(encoders: Mapping[type, tuple[int, Encoder]], value: object) -> bytes:
+    found = encoders.get(type(value))
+    if found is None:
+        raise EncodeError(f"{value!r} isn't a parameter that could stand there")
+    return tlv(found[0], found[1](value))
 
 
 def encode(parameter: object) -> bytes:
-    """A parameter as TLV, padded."""
+    """
+    A parameter as TLV, padded.
+
+    :raise EncodeError: it is none, or can't be sent.
+    """
     return padded(encode_tlv(parameter))
 
 
@@ -64,7 +79,8 @@ def one(*classes: type, least: int = 1, most: int | None = 1) -> Slot:
     """A place for a parameter of one of these classes."""
     numbers = dict.fromkeys(ENCODERS[cls][0] for cls in classes)
     readers = {number: DECODERS[number] for number in numbers}
-    return Slot(readers, encode_tlv, least, most, many=most is None)
+    encoders = {cls: ENCODERS[cls] for cls in classes}
+    return Slot(readers, partial(_write, encoders), least, most, many=most is None)
 
 
 def optional(*classes: type) -> Slot:

@@ -128,9 +128,9 @@ class MessageTypes:
         layout = self._by_class.get(type(message))
         if layout is None:
             raise EncodeError(f"{message!r} isn't a message of {self.name}")
+        body = layout.codec.encode(message)
         if layout.unsendable is not None and (wrong := layout.unsendable(message)):
             raise EncodeError(wrong)
-        body = layout.codec.encode(message)
         length = 4 + len(body)
         if length > MAXIMUM_LENGTH:
             raise EncodeError(f"{layout.cls.__name__} would be {length} octets long")

@@ -103,7 +103,7 @@ class Principal:
 
 
 def _wrong_name(name: str) -> str:
-    if not name.isprintable():
+    if not isinstance(name, str) or not name.isprintable():
         return "a principal that isn't printable"
     size = len(name.encode("utf-8"))
     if not 0 < size <= MAXIMUM_PRINCIPAL:
@@ -167,6 +167,8 @@ def _decode_error(data: bytes, start: int, end: int, report: Report) -> Operatio
 
 
 def _encode_error(error: OperationError) -> bytes:
+    if not isinstance(error.causes, tuple) or not error.causes:
+        raise EncodeError(f"an Operation Error without causes: {error.causes!r}")
     return joined([encode_cause(cause) for cause in error.causes])
 
 

@@ -12,8 +12,8 @@ import attrs
 
 from rserpool.wire.compiled import compile_codec
 from rserpool.wire.declared import enter
-from rserpool.wire.errors import BadValue, Truncated
-from rserpool.wire.layout import UINT32, Codec, Report, wire
+from rserpool.wire.errors import BadValue, EncodeError, Truncated
+from rserpool.wire.layout import UINT32, Codec, Report, octets, wire
 
 T = TypeVar("T")
 _CODECS: dict[int, Codec] = {}
@@ -116,12 +116,13 @@ class UnknownPolicy:
     """A policy that nobody here knows, as it came."""
 
     number: int = attrs.field()
-    data: bytes = b""
+    data: bytes = attrs.field(default=b"", validator=octets)
 
     @number.validator
     def _free(self, attribute: Any, value: int) -> None:
-        if value in _CODECS or value in _RESERVED or not 0 <= value <= 0xFFFFFFFF:
-            raise ValueError(f"{value:#x} isn't the number of an unknown policy")
+        whole = isinstance(value, int) and 0 <= value <= 0xFFFFFFFF
+        if not whole or value in _CODECS or value in _RESERVED:
+            raise EncodeError(f"{value!r} isn't the number of an unknown policy")
 
 
 Policy = (

@@ -1,11 +1,12 @@
 """Addresses and transports: where an endpoint is reached (RFC 5354 sections 3.1 to 3.7)."""
 
 import ipaddress
+from typing import Any
 
 import attrs
 
 from rserpool.wire.declared import enter, parameter
-from rserpool.wire.errors import BadLength
+from rserpool.wire.errors import BadLength, EncodeError
 from rserpool.wire.layout import (
     UINT16,
     UINT32,
@@ -43,7 +44,16 @@ def _read_ipv6(data: bytes, start: int, end: int, report: Report) -> ipaddress.I
 
 
 def _write_address(address: Address) -> bytes:
-    return tlv(1 if address.version == 4 else 2, address.packed)
+    if isinstance(address, ipaddress.IPv4Address):
+        return tlv(1, address.packed)
+    if isinstance(address, ipaddress.IPv6Address):
+        return tlv(2, address.packed)
+    raise EncodeError(f"{address!r} isn't an IP address")
+
+
+def _family(instance: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, attribute.type):
+        raise EncodeError(f"{value!r} isn't an address of its family")
 
 
 def _packed(parameter: "IPv4Address | IPv6Address") -> bytes:
@@ -54,14 +64,14 @@ def _packed(parameter: "IPv4Address | IPv6Address") -> bytes:
 class IPv4Address:
     """An IPv4 address (section 3.1)."""
 
-    address: ipaddress.IPv4Address
+    address: ipaddress.IPv4Address = attrs.field(validator=_family)
 
 
 @attrs.frozen(kw_only=True)
 class IPv6Address:
     """An IPv6 address (section 3.2)."""
 
-    address: ipaddress.IPv6Address
+    address: ipaddress.IPv6Address = attrs.field(validator=_family)
 
 
 enter(0x1, IPv4Address, Codec(lambda *place: IPv4Address(address=_read_ipv4(*place)), _packed))

@@ -14,7 +14,7 @@ from rserpool.wire.errors import (
     Missing,
     Truncated,
 )
-from rserpool.wire.parameters import OperationError, PoolElement, SCTPTransport, TCPTransport
+from rserpool.wire.parameters import OperationError, PoolElement, SCTPTransport
 
 HANDLE = bytes.fromhex("0009000561000000")
 TCP = bytes.fromhex("00050010005000000001000800007f01")
@@ -178,13 +178,6 @@ class Bounded(SynchronousTestCase):
                     * 3,
                 )
             )
-
-    def test_out_of_range(self):
-        """A value that has no place on the wire can't be built."""
-        with self.assertRaises(ValueError):
-            TCPTransport(port=65536, addresses=(ip_address("::1"),))
-        with self.assertRaises(ValueError):
-            policies.UnknownPolicy(number=1)
 
 
 class Unknown(SynchronousTestCase):
