@@ -15,7 +15,7 @@ from typing import Any
 
 from rserpool.wire.errors import BadLength, BadValue, EncodeError, Misplaced, Missing, Truncated
 from rserpool.wire.layout import (
-    MAXIMUM_QUOTE,
+    MAXIMUM_QUOTES,
     MAXIMUM_REPORTS,
     Codec,
     Discard,
@@ -26,6 +26,7 @@ from rserpool.wire.layout import (
     fields_of,
     header,
     joined,
+    quoted,
 )
 
 #: What is wrong with a decoded object whose value stands between two offsets: it raises.
@@ -195,7 +196,7 @@ def _unrecognized(raw: bytes, number: int, report: Report, unknown: list[bytes])
     """Do what the two highest bits of the type say (RFC 5354 section 3)."""
     action = number >> 14
     if action & 1 and len(report) < MAXIMUM_REPORTS:
-        report.append(raw[:MAXIMUM_QUOTE])
+        report.append(quoted(raw, MAXIMUM_QUOTES - sum(map(len, report))))
     if action < 2:
         raise Discard
     unknown.append(raw)

@@ -24,9 +24,15 @@ Encoder = Callable[[Any], bytes]
 #: Unrecognized parameters reported for one message.  A report quotes them: a message of
 #: 16,000 unknown parameters would cost an answer of 128 KiB.
 MAXIMUM_REPORTS = 16
-#: Octets of an unrecognized parameter or message that a report quotes: all reports of
-#: one message fit into one answer.
+#: Octets of an unrecognized parameter or message that a report quotes whole, as RFC 5354
+#: section 3.12.2 has it.  No parameter that there is comes near it, and an answer as large as
+#: the message would help whoever wants to keep us busy.
+MAXIMUM_WHOLE = 16_384
+#: Octets that it quotes of a longer one, and of one that doesn't fit any more: enough to see
+#: in a log what it was.
 MAXIMUM_QUOTE = 2048
+#: Octets of all quotes in one answer of at most 65,535; the rest is for their headers.
+MAXIMUM_QUOTES = 64_000
 
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 _HEADER = struct.Struct("!HH")
@@ -124,6 +130,17 @@ def header(data: bytes, at: int, end: int) -> tuple[int, int]:
     if at + length > end:
         raise Truncated(f"parameter {number:#x} ends past its frame", at + 2, data[at:end])
     return number, at + length
+
+
+def quoted(raw: bytes, room: int = MAXIMUM_QUOTES) -> bytes:
+    """
+    Return what a report quotes of a parameter or message: all of it, if it isn't too long.
+
+    :param room: octets for it; its header is quoted all the same.
+    """
+    if len(raw) <= min(MAXIMUM_WHOLE, room):
+        return raw
+    return raw[: max(4, min(MAXIMUM_QUOTE, room))]
 
 
 def fields_of(cls: type) -> list[tuple[str, Mapping[str, Any]]]:

@@ -16,12 +16,12 @@ from rserpool.wire.compiled import Check, compile_codec
 from rserpool.wire.errors import BadLength, EncodeError, Truncated
 from rserpool.wire.framing import MAXIMUM_LENGTH
 from rserpool.wire.layout import (
-    MAXIMUM_QUOTE,
     Codec,
     Discard,
     Report,
     fields_of,
     padded,
+    quoted,
 )
 
 T = TypeVar("T")
@@ -146,5 +146,5 @@ class MessageTypes:
 def _unknown(number: int, data: bytes) -> Decoded:
     """Do what the two highest bits of a message type say (RFC 5354 section 4)."""
     if number >> 6 == 1:
-        return Decoded(None, (UnrecognizedMessage(message=data[:MAXIMUM_QUOTE]),))
+        return Decoded(None, (UnrecognizedMessage(message=quoted(data)),))
     return Decoded(None)

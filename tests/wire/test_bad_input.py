@@ -149,15 +149,41 @@ class Bounded(SynchronousTestCase):
         error = asap.Error(error=OperationError(causes=decoded.report))
         self.assertLess(len(asap.encode(error)), 65536)
 
-    def test_long_reports(self):
-        """Long unknown parameters and messages are quoted in part."""
-        long = bytes.fromhex("c0112000") + bytes(0x1FFC)
-        decoded = asap.decode(message(5, HANDLE, long * 7))
-        self.assertLess(
-            len(asap.encode(asap.Error(error=OperationError(causes=decoded.report)))), 65536
-        )
+    def test_whole_quotes(self):
+        """An unknown parameter and an unknown message are quoted whole, up to 16 KiB."""
+        long = b"\xc0\x11" + layout.MAXIMUM_WHOLE.to_bytes(2, "big")
+        long += bytes(layout.MAXIMUM_WHOLE - 4)
+        [report] = asap.decode(message(5, HANDLE, long)).report
+        self.assertEqual(report.parameter, long)
+        strange = message(0x4F, bytes(layout.MAXIMUM_WHOLE - 4))
+        [report] = asap.decode(strange).report
+        self.assertEqual(report.message, strange)
+
+    def test_longer_ones(self):
+        """A longer one is quoted in part."""
+        long = b"\xc0\x11\xea\x60" + bytes(60_000 - 4)
+        [report] = asap.decode(message(5, HANDLE, long)).report
+        self.assertEqual(report.parameter, long[: layout.MAXIMUM_QUOTE])
         [report] = asap.decode(message(0x4F, bytes(60000))).report
-        self.assertLessEqual(len(report.message), layout.MAXIMUM_QUOTE)
+        self.assertEqual(len(report.message), layout.MAXIMUM_QUOTE)
+
+    def test_one_answer(self):
+        """All quotes of one message fit into one answer, of ASAP and of ENRP."""
+        for size in (4, 5, 1021, 4093, 4096, 8189, 12_000, 16_000, 16_381, 16_384):
+            strange = b"\xc0\x11" + size.to_bytes(2, "big") + bytes((size + 3) // 4 * 4 - 4)
+            count = min(65_000 // len(strange), 20)
+            report = asap.decode(message(5, HANDLE, strange * count)).report
+            self.assertEqual(len(report), min(count, layout.MAXIMUM_REPORTS))
+            error = OperationError(causes=report)
+            self.assertLess(len(asap.encode(asap.Error(error=error))), 65_536)
+            self.assertLess(len(enrp.encode(enrp.Error(sender=1, error=error))), 65_536)
+            for cause in report[: layout.MAXIMUM_QUOTES // size]:
+                self.assertEqual(cause.parameter, strange[:size])
+
+    def test_no_room(self):
+        """When there is no room for more, a parameter is quoted by its header."""
+        self.assertEqual(layout.quoted(b"\xc0\x11\0\x08abcd", 7), b"\xc0\x11\0\x08abc")
+        self.assertEqual(layout.quoted(b"\xc0\x11\0\x08abcd", -9), b"\xc0\x11\0\x08")
 
     def test_too_long_to_send(self):
         """What doesn't fit is our own error."""
