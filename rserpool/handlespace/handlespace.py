@@ -11,6 +11,7 @@ import attrs
 
 from rserpool.handlespace.checksum import Checksums, element_words
 from rserpool.handlespace.deadlines import Deadlines
+from rserpool.handlespace.description import Description, blob_of, kind_of, with_home
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.pool import Pool
 from rserpool.handlespace.selection import Random
@@ -24,8 +25,8 @@ from rserpool.wire.causes import (
     LackOfResources,
     NonUniquePEIdentifier,
 )
-from rserpool.wire.parameters import PoolElement, SCTPTransport, UserTransport
-from rserpool.wire.policies import policy_number
+from rserpool.wire.parameters import PoolElement
+from rserpool.wire.policies import Policy, policy_number
 
 
 @attrs.frozen(kw_only=True)
@@ -118,53 +119,56 @@ class Handlespace:
         found = None if pool is None else pool.elements.get(element.identifier)
         if found is not None and found.principal not in (None, principal):
             return NonUniquePEIdentifier()
-        objection = (pool and _inconsistent(pool, element)) or self._limit(
-            handle, pool, found, principal
-        )
+        objection = (
+            pool and _inconsistent(pool, element.policy, kind_of(element.user_transport))
+        ) or self._limit(handle, pool, found, principal)
         if objection is not None:
             return objection
         how = How.NEW if pool is None else How.JOINED if found is None else How.CHANGED
         if pool is None:
-            pool = self.pools[handle] = Pool(handle, element, self._random)
+            pool = Pool(handle, element.policy, element.user_transport, self._random)
+            self.pools[handle] = pool
         if found is None:
-            found = self._join(pool, element, home)
+            found = self._join(pool, element.identifier, element.policy, home)
         elif found.home != home:
             self.set_home(found, home)
             how = How.REHOMED
         self._claim(found, principal)
-        if not self._describe(found, element) and how is How.CHANGED:
-            how = How.RENEWED
+        found.life = element.life
+        if not self._describe(found, element.policy, blob_of(element, home)):
+            how = How.RENEWED if how is How.CHANGED else how
         self.live(found, now)
         return Registered(found, how)
 
-    def replicate(
-        self, handle: bytes, element: PoolElement, *, home: int, contact: bytes
-    ) -> Element | Cause:
+    def replicate(self, handle: bytes, entry: Description, home: int) -> Element | Cause:
         """
         Take an element over as its home registrar describes it (RFC 5353 section 3.3.1).
 
         Its home alone ends its life, and has checked who it is of.
-
-        :param contact: see :class:`Element`.
         """
         if not handle:
-            return InvalidValues(parameter=parameters.encode(element))
+            return InvalidValues(parameter=entry.blob)
         pool = self.pools.get(handle)
-        found = None if pool is None else pool.elements.get(element.identifier)
-        objection = (pool and _inconsistent(pool, element)) or self._limit(
-            handle, pool, found, element.principal
+        found = None if pool is None else pool.elements.get(entry.identifier)
+        objection = (pool and _inconsistent(pool, entry.policy, entry.kind)) or self._limit(
+            handle, pool, found, entry.principal
         )
         if objection is not None:
             return objection
         if pool is None:
-            pool = self.pools[handle] = Pool(handle, element, self._random)
+            pool = Pool(handle, entry.policy, entry.transport, self._random)
+            self.pools[handle] = pool
         if found is None:
-            found = self._join(pool, element, home)
+            found = self._join(pool, entry.identifier, entry.policy, home)
         elif found.home != home:
             self.set_home(found, home)
-        self._claim(found, element.principal)
-        self._describe(found, element)
-        found.contact = contact
+        self._claim(found, entry.principal)
+        found.life = entry.life
+        blob = entry.blob
+        if entry.home != home:
+            blob = with_home(blob, home)
+        self._describe(found, entry.policy, blob)
+        found.contact = entry.contact
         found.expires = math.inf
         return found
 
@@ -197,8 +201,7 @@ class Handlespace:
         self._checksums.add(element.home, -words)
         self._checksums.add(home, words)
         element.home = home
-        blob = element.blob
-        element.blob = blob[:8] + home.to_bytes(4, "big") + blob[12:]
+        element.blob = with_home(element.blob, home)
         element.pool.order.described(element)
 
     def expired(self, now: float, at_most: int) -> list[Element]:
@@ -259,36 +262,25 @@ class Handlespace:
         )
         return LackOfResources() if full else None
 
-    def _join(self, pool: Pool, element: PoolElement, home: int) -> Element:
-        new = Element(pool, element.identifier)
+    def _join(self, pool: Pool, identifier: int, policy: Policy, home: int) -> Element:
+        new = Element(pool, identifier)
         new.home = home
-        new.policy = pool.policy if element.policy == pool.policy else element.policy
-        pool.elements[element.identifier] = new
+        # Elements of one pool mostly have equal policies: one object serves them all.
+        new.policy = pool.policy if policy == pool.policy else policy
+        pool.elements[identifier] = new
         pool.order.add(new)
-        self._checksums.add(home, element_words(pool.handle_words, element.identifier))
+        self._checksums.add(home, element_words(pool.handle_words, identifier))
         self._size += 1
         return new
 
-    def _describe(self, element: Element, description: PoolElement) -> bool:
+    def _describe(self, element: Element, policy: Policy, blob: bytes) -> bool:
         """Take over the attributes; whether any has changed."""
-        blob = parameters.encode(
-            PoolElement(
-                identifier=description.identifier,
-                home=element.home,
-                life=description.life,
-                user_transport=description.user_transport,
-                policy=description.policy,
-                unknown=description.unknown,
-            )
-        )
-        # Elements of one pool mostly have equal policies: one object serves them all.
-        element.life = description.life
-        same = description.policy == element.pool.policy
-        element.pool.order.update(element, element.pool.policy if same else description.policy)
+        pool = element.pool
+        pool.order.update(element, pool.policy if policy == pool.policy else policy)
         if blob == element.blob:
             return False
         element.blob = blob
-        element.pool.order.described(element)
+        pool.order.described(element)
         return True
 
     def _claim(self, element: Element, principal: str | None) -> None:
@@ -315,16 +307,10 @@ def _over(used: int, limit: int) -> bool:
     return limit > 0 and used >= limit
 
 
-def _inconsistent(pool: Pool, element: PoolElement) -> Cause | None:
-    """What of the element doesn't fit the pool (RFC 5352 section 3.1 rule 2)."""
-    if policy_number(pool.policy) != policy_number(element.policy):
+def _inconsistent(pool: Pool, policy: Policy, kind: bytes) -> Cause | None:
+    """What of an element doesn't fit the pool (RFC 5352 section 3.1 rule 2)."""
+    if policy_number(pool.policy) != policy_number(policy):
         return InconsistentPolicy(policy=pool.policy)
-    if type(pool.transport) is not type(element.user_transport):
+    if pool.kind[:2] != kind[:2]:
         return InconsistentTransport(transport=pool.transport)
-    if _use(pool.transport) != _use(element.user_transport):
-        return InconsistentDataControl()
-    return None
-
-
-def _use(transport: UserTransport) -> int:
-    return transport.use if isinstance(transport, SCTPTransport) else parameters.DATA_ONLY
+    return None if pool.kind == kind else InconsistentDataControl()

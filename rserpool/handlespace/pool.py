@@ -1,10 +1,11 @@
 """A pool: what its first element settled for all, and the elements in their order."""
 
 from rserpool.handlespace.checksum import words
+from rserpool.handlespace.description import kind_of
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.selection import Random, selection_of
 from rserpool.wire import parameters
-from rserpool.wire.parameters import PoolElement, UserTransport
+from rserpool.wire.parameters import UserTransport
 from rserpool.wire.policies import Policy, policy_number
 
 
@@ -17,6 +18,7 @@ class Pool:
 
     :ivar handle_tlv: its Pool Handle parameter, padded.
     :ivar beginning: that and its policy, as every answer about this pool begins.
+    :ivar kind: type and use of its elements' transports.
     :ivar renewal: the registrar's business.
     """
 
@@ -26,6 +28,7 @@ class Pool:
         "handle",
         "handle_tlv",
         "handle_words",
+        "kind",
         "order",
         "policy",
         "renewal",
@@ -33,15 +36,18 @@ class Pool:
         "transport",
     )
 
-    def __init__(self, handle: bytes, first: PoolElement, random: Random) -> None:
+    def __init__(
+        self, handle: bytes, policy: Policy, transport: UserTransport, random: Random
+    ) -> None:
         self.handle = handle
         self.handle_tlv = parameters.encode(parameters.PoolHandle(handle=handle))
         self.handle_words = words(handle)
-        self.policy: Policy = first.policy
-        self.beginning = self.handle_tlv + parameters.encode(first.policy)
-        self.transport: UserTransport = first.user_transport
+        self.policy = policy
+        self.beginning = self.handle_tlv + parameters.encode(policy)
+        self.transport = transport
+        self.kind = kind_of(transport)
         self.elements: dict[int, Element] = {}
-        self.order = selection_of(policy_number(first.policy), random)
+        self.order = selection_of(policy_number(policy), random)
         self.select = self.order.select
         self.renewal: object = None
 

@@ -10,6 +10,7 @@ import attrs
 
 from rserpool.registrar.events import Channel
 from rserpool.registrar.share import Share
+from rserpool.registrar.told import Listing
 from rserpool.wire import enrp
 
 ALARM = "download"
@@ -49,14 +50,12 @@ class Downloads:
         self._running[channel] = Download(channel, own_only, now)
         self._ask(self._running[channel], receiver, now)
 
-    def arrived(
-        self, channel: Channel, message: enrp.HandleTableResponse, count: int, now: float
-    ) -> None:
+    def arrived(self, channel: Channel, message: Listing, now: float) -> None:
         """A part has come, and its elements are in the handlespace: ask for the next."""
         download = self._running.get(channel)
         if download is None:
             return
-        download.elements += count
+        download.elements += len(message.elements)
         if message.rejected:
             self._end(download, "it gives none", now)
         elif message.more:

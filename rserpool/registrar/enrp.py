@@ -29,6 +29,7 @@ from rserpool.registrar.peers import Peer, State
 from rserpool.registrar.replication import Replication
 from rserpool.registrar.share import Share
 from rserpool.registrar.targets import Targets
+from rserpool.registrar.told import Change, Listing, quick, value
 from rserpool.security.decisions import LIST, PRESENCE, TABLE, TAKEOVER, UPDATE, Request
 from rserpool.wire import enrp
 from rserpool.wire.causes import Cause, InvalidValues, RejectedForSecurity
@@ -44,8 +45,8 @@ _PERMISSIONS: dict[type, str] = {
     enrp.ListRequest: LIST,
     enrp.ListResponse: LIST,
     enrp.HandleTableRequest: TABLE,
-    enrp.HandleTableResponse: TABLE,
-    enrp.HandleUpdate: UPDATE,
+    Listing: TABLE,
+    Change: UPDATE,
     enrp.InitTakeover: TAKEOVER,
     enrp.InitTakeoverAck: TAKEOVER,
     enrp.TakeoverServer: TAKEOVER,
@@ -109,8 +110,8 @@ class Scope:
             enrp.ListRequest: self._list_request,
             enrp.ListResponse: self._list_response,
             enrp.HandleTableRequest: self._table_request,
-            enrp.HandleTableResponse: self._table_response,
-            enrp.HandleUpdate: self._update,
+            Listing: self._table_response,
+            Change: self._update,
             enrp.InitTakeover: self._init_takeover,
             enrp.InitTakeoverAck: self._init_takeover_ack,
             enrp.TakeoverServer: self._takeover_server,
@@ -158,6 +159,10 @@ class Scope:
 
     def arrived(self, channel: Channel, data: bytes, now: float) -> None:
         """A message has come."""
+        message: Any = quick(data)
+        if message is not None:
+            self._heed(channel, message, now)
+            return
         try:
             decoded = enrp.decode(data)
         except WireError as error:
@@ -165,7 +170,7 @@ class Scope:
             self._complain(channel, (InvalidValues(parameter=error.tlv[:MAXIMUM_QUOTE]),))
             self._blame(channel)
             return
-        message = decoded.message
+        message = value(decoded.message)
         if message is not None:
             self._heed(channel, message, now)
         if decoded.report and not isinstance(message, enrp.Error):
@@ -248,30 +253,26 @@ class Scope:
         self._tables.asked(channel, message, now)
 
     def _table_response(
-        self, peer: Peer, channel: Channel, message: enrp.HandleTableResponse, now: float
+        self, peer: Peer, channel: Channel, message: Listing, now: float
     ) -> str:
         running = self._downloads.of(channel)
         if running is None:
             return "nobody has asked for its table"
         take = self.replication.described if running.own_only else self.replication.mentioned
-        count, objections = 0, 0
+        objections = 0
         first = ""
-        for entry in enrp.entries(message):
-            for element in entry.elements:
-                objection = take(peer, entry.handle, element, now)
-                count += 1
-                if objection:
-                    objections += 1
-                    first = first or objection
-                elif running.own_only:
-                    found = self._share.handlespace.find(entry.handle, element.identifier)
-                    self._auditing.listed(peer, found)
-        self._downloads.arrived(channel, message, count, now)
+        for handle, element in message.elements:
+            objection = take(peer, handle, element, now)
+            if objection:
+                objections += 1
+                first = first or objection
+            elif running.own_only:
+                found = self._share.handlespace.find(handle, element.identifier)
+                self._auditing.listed(peer, found)
+        self._downloads.arrived(channel, message, now)
         return f"{objections} of its table: {first}" if first else ""
 
-    def _update(
-        self, peer: Peer, channel: Channel, message: enrp.HandleUpdate, now: float
-    ) -> str:
+    def _update(self, peer: Peer, channel: Channel, message: Change, now: float) -> str:
         objection = self.replication.told(peer, channel, message, now)
         if not objection and message.action == enrp.ADD_PE:
             found = self._share.handlespace.find(message.handle, message.element.identifier)

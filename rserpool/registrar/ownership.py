@@ -23,10 +23,10 @@ in whatever order.
 
 import attrs
 
+from rserpool.handlespace.description import Description
 from rserpool.handlespace.element import Element
 from rserpool.registrar.peers import Peer, Peers
 from rserpool.registrar.share import Share
-from rserpool.wire.parameters import PoolElement
 
 #: Claims remembered until the home yields: a rogue registrar could claim everything.  One
 #: that isn't remembered comes again by audit.
@@ -38,7 +38,7 @@ class Claim:
     """A registrar says that it is the home of an element, and describes it."""
 
     peer: int
-    element: PoolElement
+    element: Description
 
 
 class Ownership:
@@ -54,7 +54,7 @@ class Ownership:
         #: elements that have come to us from a home that hasn't yielded yet
         self._moved: dict[Element, int] = {}
 
-    def granted(self, peer: Peer, element: Element, entry: PoolElement) -> bool | None:
+    def granted(self, peer: Peer, element: Element, entry: Description) -> bool | None:
         """
         Whether `peer` may take an element that has another home.
 

@@ -9,17 +9,18 @@ principal's at every registrar.
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
+from rserpool.handlespace.description import contact_of
 from rserpool.handlespace.element import Element
 from rserpool.registrar.events import Channel
 from rserpool.wire import parameters
 from rserpool.wire.enrp import ADD_PE, DEL_PE
-from rserpool.wire.parameters import PoolElement, Principal, TCPTransport, UserTransport
+from rserpool.wire.parameters import PoolElement, TCPTransport, UserTransport
 
 _TLV = struct.Struct("!HH")
 _UPDATE = struct.Struct("!BBHIIHH")
 _SUGGESTED = 0x01
 
-__all__ = ["ADD_PE", "DEL_PE", "contact", "described", "given", "padded_length", "update"]
+__all__ = ["ADD_PE", "DEL_PE", "contact", "described", "padded_length", "update"]
 
 
 def contact(channel: Channel, element: PoolElement) -> bytes:
@@ -32,17 +33,12 @@ def contact(channel: Channel, element: PoolElement) -> bytes:
     principal = channel.subject.name if channel.subject.proven else None
     named = element.asap_transport
     if named is not None and set(named.addresses) <= channel.addresses:
-        return _contact(named, principal)
+        return contact_of(named, principal)
     if not channel.contact:
         address: IPv4Address | IPv6Address = min(channel.addresses, key=str)
         transport = TCPTransport(port=channel.port, addresses=(address,))
-        channel.contact = _contact(transport, principal)
+        channel.contact = contact_of(transport, principal)
     return channel.contact
-
-
-def given(element: PoolElement) -> bytes:
-    """The same of an element that a peer describes."""
-    return _contact(element.asap_transport, element.principal)
 
 
 def transport_of(element: Element) -> UserTransport | None:
@@ -86,15 +82,8 @@ def update(server_id: int, element: Element, action: int, *, suggested: bool = F
     return b"".join((header, handle, parameter))
 
 
-def _contact(transport: UserTransport | None, principal: str | None) -> bytes:
-    octets = b"" if transport is None else parameters.encode(transport)
-    if principal is not None:
-        octets += parameters.encode(Principal(name=principal))
-    return octets
-
-
 def decoded(element: Element) -> PoolElement:
     """The same as :func:`described`, as a value."""
     octets = described(element)
-    found: PoolElement = parameters.decode(octets[: octets[2] << 8 | octets[3]])
+    found: PoolElement = parameters.decode(octets)
     return found

@@ -5,6 +5,7 @@ An update is taken only from the element's home; see Note [Ownership] in
 :mod:`rserpool.registrar.ownership` for who that is when two say so.
 """
 
+from rserpool.handlespace.description import Description
 from rserpool.handlespace.element import Element
 from rserpool.registrar import replica
 from rserpool.registrar.adoption import Adoption
@@ -15,8 +16,8 @@ from rserpool.registrar.membership import Membership
 from rserpool.registrar.ownership import Claim, Ownership
 from rserpool.registrar.peers import Peer, Peers, shown
 from rserpool.registrar.share import Share
+from rserpool.registrar.told import Change
 from rserpool.wire import enrp
-from rserpool.wire.parameters import PoolElement
 
 
 class Replication:
@@ -41,15 +42,13 @@ class Replication:
         membership.on_gone = self.ownership.yielded
         keep_alive.on_heard = self._confirmed
 
-    def told(self, peer: Peer, channel: Channel, message: enrp.HandleUpdate, now: float) -> str:
+    def told(self, peer: Peer, channel: Channel, message: Change, now: float) -> str:
         """Heed an ENRP_HANDLE_UPDATE; why not, if it isn't."""
         self._share.counters.peer_updates += 1
         if message.action == enrp.DEL_PE:
             return self._deleted(peer, message, now)
-        element, entry = (
-            self._handlespace.find(message.handle, message.element.identifier),
-            message.element,
-        )
+        entry = message.element
+        element = self._handlespace.find(message.handle, entry.identifier)
         if (
             message.receiver == self._share.server_id
             and element is not None
@@ -59,13 +58,13 @@ class Replication:
             self._audit("element.returned", element, f"{shown(peer)} has it still")
             return self._take(peer, message.handle, entry, peer.identifier, now)
         objection = self.described(peer, message.handle, entry, now)
-        if message.takeover_suggested and not objection:
+        if message.suggested and not objection:
             element = self._handlespace.find(message.handle, entry.identifier)
             if element is not None and self._share.settings.takeover_suggestion:
                 self._adoption.suggested(element)
         return objection
 
-    def described(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+    def described(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
         """`peer` describes an element as its own; why it isn't believed, if it isn't."""
         home = entry.home or peer.identifier
         element = self._handlespace.find(handle, entry.identifier)
@@ -84,7 +83,7 @@ class Replication:
             self._audit("element.claimed", element, f"{shown(peer)} claims it")
         return ""
 
-    def mentioned(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+    def mentioned(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
         """
         A mentor has this element in its handlespace (RFC 5353 section 3.2.3 step 4).
 
@@ -123,7 +122,7 @@ class Replication:
             if claim is not None:
                 self._settle(element, claim, now)
 
-    def _deleted(self, peer: Peer, message: enrp.HandleUpdate, now: float) -> str:
+    def _deleted(self, peer: Peer, message: Change, now: float) -> str:
         element = self._handlespace.find(message.handle, message.element.identifier)
         if element is None or self.ownership.withdrawn(element, peer):
             return ""
@@ -132,7 +131,7 @@ class Replication:
         self.unlisted(element, now)
         return ""
 
-    def _transferred(self, peer: Peer, handle: bytes, entry: PoolElement, now: float) -> str:
+    def _transferred(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
         """The home of an element says that another registrar is its home now."""
         element = self._handlespace.find(handle, entry.identifier)
         if element is not None and element.home == entry.home:
@@ -152,7 +151,7 @@ class Replication:
         self.ownership.yielded(element)
         return self._take(peer, handle, entry, entry.home, now)
 
-    def _moved(self, peer: Peer, element: Element, entry: PoolElement, now: float) -> str:
+    def _moved(self, peer: Peer, element: Element, entry: Description, now: float) -> str:
         """An element has another home now; if it was ours, all are told so."""
         ours = element.home == self._share.server_id
         self.ownership.yielded(element)
@@ -173,16 +172,14 @@ class Replication:
         return peer is not None and not self._moved(peer, element, claim.element, now)
 
     def _take(
-        self, peer: Peer, handle: bytes, entry: PoolElement, home: int, now: float
+        self, peer: Peer, handle: bytes, entry: Description, home: int, now: float
     ) -> str:
         """Put it into our handlespace; what speaks against it, if anything."""
         before = self._handlespace.find(handle, entry.identifier)
         if before is not None and before.home == self._share.server_id != home:
             self._membership.release(before)
             self._adoption.forget(before)
-        result = self._handlespace.replicate(
-            handle, entry, home=home, contact=replica.given(entry)
-        )
+        result = self._handlespace.replicate(handle, entry, home)
         if not isinstance(result, Element):
             return f"{type(result).__name__} for an element of {shown(peer)}"
         self._membership.changed(result, now)

@@ -147,7 +147,7 @@ def registration(
     **fields: object,
 ) -> asap.Registration:
     """A registration of a TCP server."""
-    transport = TCPTransport(port=8000 + identifier, addresses=(ip_address(address),))
+    transport = TCPTransport(port=8000 + identifier % 50000, addresses=(ip_address(address),))
     element = PoolElement(
         identifier=identifier,
         home=home,
