@@ -44,6 +44,7 @@ class Adoption:
         self._calls: dict[Element, None] = {}
         self._calling = 0.0
         self._moving: dict[int, int] = {}
+        self._former: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._expected)
@@ -56,11 +57,17 @@ class Adoption:
         """All elements of `target` are those of `home` from now on."""
         elements = self._handlespace.of_home(target)
         if elements:
+            if home == self._share.server_id:
+                self._former.add(target)
             self._moving[target] = home
             self._chores.add(self._move(elements, target, home), now)
 
     def expect(self, element: Element, former: int, now: float) -> None:
-        """`element` is ours, and has to come."""
+        """
+        `element` is ours, and has to come.
+
+        :param former: whose it was that seems to be dead; 0: nobody's.
+        """
         if element.channel is None:
             self._expected.pop(element, None)
             self._expected[element] = (now + self._share.settings.rehome_timeout, former)
@@ -94,8 +101,9 @@ class Adoption:
 
     def give_back(self, former: int, now: float) -> None:
         """A registrar is back that was thought dead: what hasn't come to us is its own."""
-        elements = [e for e, (_, home) in self._expected.items() if home == former]
-        if elements:
+        if former in self._former:
+            self._former.discard(former)
+            elements = [e for e, (_, home) in self._expected.items() if home == former]
             self._chores.add(self._return(elements, former), now)
 
     def rang(self, now: float) -> None:

@@ -221,8 +221,7 @@ class Scope:
         if peer.state is State.INACTIVE:
             peer.state = State.ACTIVE
         self._takeover.alive(peer)
-        if len(self.adoption):
-            self.adoption.give_back(peer.identifier, now)
+        self.adoption.give_back(peer.identifier, now)
 
     def _presence(
         self, peer: Peer, channel: Channel, message: enrp.Presence, now: float

@@ -270,6 +270,8 @@ class Peers:
             ours, was_ours = channel.dialled is not None, old.dialled is not None
             if ours != was_ours and was_ours == (share.server_id < peer.identifier):
                 old, channel = channel, old
+            # The other side learns by this who we are, and that it needn't call again.
+            self.present(old)
             share.emit(Close(old, "another connection with the same registrar is kept"))
         peer.channel = channel
         share.peers[peer.identifier] = channel

@@ -101,7 +101,7 @@ class Replication:
         element = self._handlespace.find(handle, entry.identifier)
         if ours and element is not None:
             # It was registered with us before we were started again.
-            self._adoption.expect(element, home, now)
+            self._adoption.expect(element, 0, now)
         return objection
 
     def unlisted(self, element: Element, now: float) -> None:
@@ -144,7 +144,7 @@ class Replication:
             return f"it speaks for an element of {entry.home:#010x}"
         if entry.home == self._share.server_id:
             self._handlespace.set_home(element, entry.home)
-            self._adoption.expect(element, peer.identifier, now)
+            self._adoption.expect(element, 0, now)
             return ""
         if self._peers.find(entry.home) is None:
             return f"it gives an element to {entry.home:#010x}, which nobody knows"

@@ -81,7 +81,7 @@ class Takeover:
                 return ""  # "Otherwise, the peer MUST ignore the message"
             del self._attempts[target]
             self._audit("takeover.aborted", sender, f"it takes over {target:#010x} instead")
-        elif peer is not None and self._peers.alive(target):
+        elif peer is not None and peer.channel and peer.state is not State.INACTIVE:
             self._waiting.setdefault(target, set()).add(sender.identifier)
             self._peers.silent_for(peer, now)
             return ""

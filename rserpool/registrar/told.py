@@ -108,11 +108,9 @@ def _quick_listing(data: bytes) -> Listing | None:
         at = (end + 3) & ~3
     if not filled:
         return None
-    rejected = bool(flags & _REJECT)
-    # "pool entries MUST NOT be included" in a rejection: they don't count.
-    return Listing(
-        sender, receiver, rejected, bool(flags & _MORE), [] if rejected else elements
-    )
+    if flags & _REJECT:
+        elements = []  # they "MUST NOT be included", and don't count
+    return Listing(sender, receiver, bool(flags & _REJECT), bool(flags & _MORE), elements)
 
 
 def _quick_change(data: bytes) -> Change | None:
