@@ -1,5 +1,7 @@
 """Messages of the reference implementation decode, and encode back octet for octet."""
 
+import collections
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.wire import asap, enrp
@@ -63,6 +65,27 @@ class Captured(SynchronousTestCase):
                 good += 1
         self.assertEqual(refused, len(REFUSED))
         self.assertGreater(good, 1000)
+
+    def test_enrp(self):
+        """
+        Each message of ENRP that rsplib has sent, and nothing of it is unknown to us.
+
+        The scripted peers of the probes are those that send what is strange on purpose.
+        """
+        seen = collections.Counter()
+        for name, data in vectors(but="enrp-probes"):
+            if name != "ENRP":
+                continue
+            decoded = enrp.decode(data)
+            self.assertEqual((decoded.report, decoded.message.unknown), ((), ()), data.hex())
+            again = [enrp.encode(decoded.message, count_padding=c) for c in (0, 1)]
+            self.assertIn(data, again)
+            if isinstance(decoded.message, enrp.HandleTableResponse):
+                for entry in enrp.entries(decoded.message):
+                    seen["elements"] += len(entry.elements)
+            seen[type(decoded.message).__name__] += 1
+        self.assertGreater(seen["elements"], 500)
+        self.assertGreater(seen["HandleUpdate"], 300)
 
     def test_kinds(self):
         """All kinds of messages that rsplib sends are among them."""
