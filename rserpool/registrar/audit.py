@@ -66,13 +66,14 @@ class Auditing:
         if channel is None or self._adoption.moving(peer.identifier):
             return
         ours = self._share.handlespace.checksum(peer.identifier)
-        if ours == checksum:
+        if ours == checksum and not peer.doubtful:
             self._disputes.pop(peer.identifier, None)
             return
         if self._downloads.of(channel) is not None:
             return
         dispute = self._disputes.get(peer.identifier)
-        if dispute is not None and dispute.checksums == (checksum, ours):
+        same = dispute is not None and dispute.checksums == (checksum, ours)
+        if dispute is not None and same and not peer.doubtful:
             dispute.seen += 1
             if dispute.seen < PATIENCE:
                 return
@@ -96,6 +97,7 @@ class Auditing:
             self._disputes.pop(peer.identifier, None)
             self._audit("resync.failed", peer, why)
             return
+        peer.doubtful = False
         words = f"{download.elements} elements, {len(marked)} it has no more"
         self._audit("resync.done", peer, words)
         self._chores.add(self._sweep(peer.identifier, marked), now)

@@ -105,6 +105,7 @@ class Scope:
         )
         self._tables = tables.Tables(share, self.peers, lambda: self.joining.joined)
         self._bad: dict[Channel, int] = {}
+        self._asked: set[Channel] = set()
         self._procedures: dict[type, Callable[..., str | None]] = {
             enrp.Presence: self._presence,
             enrp.ListRequest: self._list_request,
@@ -148,6 +149,7 @@ class Scope:
     def lost(self, channel: Channel, now: float) -> None:
         """A connection has ended."""
         self._bad.pop(channel, None)
+        self._asked.discard(channel)
         self._tables.lost(channel)
         # Before its peer is forgotten, whose list it was.
         self._downloads.lost(channel, now)
@@ -204,10 +206,13 @@ class Scope:
         if message.sender == 0 and isinstance(message, _QUESTIONS):
             self._procedures[type(message)](None, channel, message, now)
             return
+        met = self.peers.of(channel) is None
         peer, objection = self.peers.heard(channel, message.sender, now)
         if peer is None:
             self._refuse(channel, message, objection, blame=True)
             return
+        if met:
+            self._met(peer, channel)
         self._back(peer, now)
         if message.receiver not in (0, self._share.server_id):
             self._share.counters.unexpected_messages += 1
@@ -215,6 +220,17 @@ class Scope:
         objection = self._procedures[type(message)](peer, channel, message, now) or ""
         if objection:
             self._refuse(channel, message, objection)
+
+    def _met(self, peer: Peer, channel: Channel) -> None:
+        """
+        Ask who has just been met whom else it knows.
+
+        Registrars that began before a third one brought them together would never meet.
+        """
+        if self.joining.joined and peer.channel is channel:
+            self._asked.add(channel)
+            request = enrp.ListRequest(sender=self._share.server_id, receiver=peer.identifier)
+            self._share.tell(channel, request)
 
     def _back(self, peer: Peer, now: float) -> None:
         """`peer` lives, whatever others thought of it."""
@@ -244,7 +260,11 @@ class Scope:
     def _list_response(
         self, peer: Peer, channel: Channel, message: enrp.ListResponse, now: float
     ) -> None:
-        self.joining.listed(channel, message, now)
+        if channel in self._asked:
+            self._asked.discard(channel)
+            self._learn(message, now)
+        else:
+            self.joining.listed(channel, message, now)
 
     def _table_request(
         self, peer: Peer | None, channel: Channel, message: enrp.HandleTableRequest, now: float

@@ -50,6 +50,8 @@ class Peer:
     :ivar heard: peer_last_heard (section 4.1).
     :ivar asked: until when it must show a sign of life.
     :ivar theirs: the PE checksum that it sent last.
+    :ivar doubtful: updates of it may have been lost with a connection: a checksum tells which
+        elements it has, but not whether they look as they did.
     """
 
     identifier: int
@@ -61,6 +63,7 @@ class Peer:
     state: State = State.ACTIVE
     asked: float | None = None
     theirs: int | None = None
+    doubtful: bool = False
 
 
 class Peers:
@@ -148,6 +151,7 @@ class Peers:
         self.targets.lost(channel, None if peer is None else peer.identifier, now)
         if peer is not None:
             peer.channel = None
+            peer.doubtful = True
             del self._share.peers[peer.identifier]
             self._audit("peer.lost", peer, "the connection has ended")
         self.alarm(now)
@@ -272,6 +276,7 @@ class Peers:
                 old, channel = channel, old
             # The other side learns by this who we are, and that it needn't call again.
             self.present(old)
+            peer.doubtful = True
             share.emit(Close(old, "another connection with the same registrar is kept"))
         peer.channel = channel
         share.peers[peer.identifier] = channel

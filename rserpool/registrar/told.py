@@ -83,15 +83,23 @@ def _quick_listing(data: bytes) -> Listing | None:
     if len(data) < _HEADER.size:
         return None
     _, flags, length, sender, receiver = _HEADER.unpack_from(data)
-    if not _HEADER.size <= length <= len(data) or (length + 3) & ~3 < len(data):
+    if not _HEADER.size <= length <= len(data) < length + 4:
         return None
+    elements = _quick_elements(data, length)
+    if elements is None:
+        return None
+    if flags & _REJECT:
+        elements = []  # they "MUST NOT be included", and don't count
+    return Listing(sender, receiver, bool(flags & _REJECT), bool(flags & _MORE), elements)
+
+
+def _quick_elements(data: bytes, length: int) -> list[tuple[bytes, Description]] | None:
+    """Read handles, each with one or more elements after it."""
     elements: list[tuple[bytes, Description]] = []
     handle, filled = b"", True
     at = _HEADER.size
-    while at < length:
+    while at + 4 < length:
         number = data[at : at + 2]
-        if at + 4 > length:
-            return None
         end = at + (data[at + 2] << 8 | data[at + 3])
         if not at + 4 < end <= length:
             return None
@@ -106,11 +114,7 @@ def _quick_listing(data: bytes) -> Listing | None:
         else:
             return None
         at = (end + 3) & ~3
-    if not filled:
-        return None
-    if flags & _REJECT:
-        elements = []  # they "MUST NOT be included", and don't count
-    return Listing(sender, receiver, bool(flags & _REJECT), bool(flags & _MORE), elements)
+    return elements if filled and at >= length else None
 
 
 def _quick_change(data: bytes) -> Change | None:
