@@ -238,6 +238,9 @@ class Peers:
         share = self._share
         if sender == share.server_id:
             self.targets.ourselves(channel)
+            if channel.dialled is None:
+                # The side that has called must know it, or it would call again and again.
+                self.present(channel)
             share.emit(Close(channel, "it is this registrar itself"))
             return None, "it is this registrar itself"
         name = channel.subject.name if channel.subject.proven else ""

@@ -39,7 +39,7 @@ class Replication:
         self._adoption = adoption
         self.ownership = Ownership(share, peers)
         membership.on_admitted = self._admitted
-        membership.on_gone = self.ownership.yielded
+        membership.on_gone = self._gone
         keep_alive.on_heard = self._confirmed
 
     def told(self, peer: Peer, channel: Channel, message: Change, now: float) -> str:
@@ -192,6 +192,11 @@ class Replication:
             self.ownership.moved(element, former)
             self._audit("element.rehomed", element, f"from {former:#010x} to us")
         self._adoption.came(element)
+
+    def _gone(self, element: Element) -> None:
+        """An element was taken out: nobody waits for it, and nobody claims it."""
+        self.ownership.yielded(element)
+        self._adoption.forget(element)
 
     def _confirmed(self, element: Element) -> None:
         """An element of ours has shown life: who claims it is told that it is ours."""
