@@ -11,18 +11,23 @@ class Checksums:
 
     def __init__(self) -> None:
         self._sums: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
 
     def add(self, home: int, words: int) -> None:
-        """An element of `home` has come (or, with a negative sum, gone)."""
-        total = self._sums.get(home, 0) + words
-        if total:
-            self._sums[home] = total
-        else:
-            self._sums.pop(home, None)
+        """An element of `home` has come."""
+        self._sums[home] = self._sums.get(home, 0) + words
+        self._counts[home] = self._counts.get(home, 0) + 1
 
-    def homes(self) -> set[int]:
-        """Every registrar that has elements, but those that add nothing to a sum."""
-        return set(self._sums)
+    def subtract(self, home: int, words: int) -> None:
+        """An element of `home` has gone."""
+        self._sums[home] -= words
+        self._counts[home] -= 1
+        if not self._counts[home]:
+            del self._sums[home], self._counts[home]
+
+    def count(self, home: int) -> int:
+        """How many elements a registrar has."""
+        return self._counts.get(home, 0)
 
     def of(self, home: int) -> int:
         """The checksum of all elements of `home`; 0xffff when it has none."""

@@ -41,6 +41,8 @@ class Limits:
     pools: int = 10_000
     elements_per_pool: int = 100_000
     elements_per_principal: int = 100_000
+    #: Stops another registrar, or who stole its key, from doing the same (section 2.5).
+    elements_per_registrar: int = 500_000
     handle_bytes: int = 255
 
 
@@ -191,14 +193,16 @@ class Handlespace:
         pool.order.remove(element)
         if not pool.elements:
             del self.pools[pool.handle]
-        self._checksums.add(element.home, -element_words(pool.handle_words, element.identifier))
+        self._checksums.subtract(
+            element.home, element_words(pool.handle_words, element.identifier)
+        )
         self._claim(element, None)
         self._size -= 1
 
     def set_home(self, element: Element, home: int) -> None:
         """Another registrar owns the element now."""
         words = element_words(element.pool.handle_words, element.identifier)
-        self._checksums.add(element.home, -words)
+        self._checksums.subtract(element.home, words)
         self._checksums.add(home, words)
         element.home = home
         element.blob = with_home(element.blob, home)
@@ -234,13 +238,13 @@ class Handlespace:
             if element.home == home
         ]
 
-    def homes(self) -> set[int]:
-        """The registrars that own elements."""
-        return self._checksums.homes()
-
     def next_expiry(self) -> float | None:
         """When to ask `expired` again."""
         return self._deadlines.next()
+
+    def count(self, home: int) -> int:
+        """How many elements a registrar has."""
+        return self._checksums.count(home)
 
     def _limit(
         self, handle: bytes, pool: Pool | None, found: Element | None, principal: str | None

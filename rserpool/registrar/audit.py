@@ -27,6 +27,9 @@ from rserpool.registrar.share import Share
 
 #: Heartbeats with the same difference that pass until it is looked at again.
 PATIENCE = 8
+#: Seconds between two downloads from one peer: each costs a look at all elements, and a rogue
+#: registrar could send ever different checksums.
+PAUSE = 0.5
 
 
 @attrs.define(eq=False)
@@ -34,6 +37,7 @@ class Dispute:
     """A difference, and how often it was seen since the last download."""
 
     checksums: tuple[int, int]
+    begun: float
     seen: int = 0
 
 
@@ -72,12 +76,9 @@ class Auditing:
         if self._downloads.of(channel) is not None:
             return
         dispute = self._disputes.get(peer.identifier)
-        same = dispute is not None and dispute.checksums == (checksum, ours)
-        if dispute is not None and same and not peer.doubtful:
-            dispute.seen += 1
-            if dispute.seen < PATIENCE:
-                return
-        self._disputes[peer.identifier] = Dispute((checksum, ours))
+        if dispute is not None and not self._worthwhile(dispute, (checksum, ours), peer, now):
+            return
+        self._disputes[peer.identifier] = Dispute((checksum, ours), now)
         self._share.counters.resyncs += 1
         elements = self._share.handlespace.of_home(peer.identifier)
         self._marked[peer.identifier] = set(elements)
@@ -106,6 +107,17 @@ class Auditing:
         """This registrar is no peer any more."""
         self._marked.pop(identifier, None)
         self._disputes.pop(identifier, None)
+
+    def _worthwhile(
+        self, dispute: Dispute, checksums: tuple[int, int], peer: Peer, now: float
+    ) -> bool:
+        """Whether another download may help, after the one of this dispute."""
+        if now < dispute.begun + PAUSE:
+            return False
+        if dispute.checksums != checksums or peer.doubtful:
+            return True
+        dispute.seen += 1
+        return dispute.seen >= PATIENCE
 
     def _sweep(self, home: int, marked: set[Element]) -> Iterator[None]:
         for element in marked:

@@ -175,6 +175,8 @@ class Replication:
         self, peer: Peer, handle: bytes, entry: Description, home: int, now: float
     ) -> str:
         """Put it into our handlespace; what speaks against it, if anything."""
+        if len(entry.blob) > self._share.settings.registration_bytes:
+            return f"an element of {len(entry.blob)} octets"
         before = self._handlespace.find(handle, entry.identifier)
         if before is not None and before.home == self._share.server_id != home:
             self._membership.release(before)
