@@ -94,6 +94,9 @@ class Joining:
         if why:
             self._next(now)
         else:
+            mentor = self._peers.of(download.channel)
+            if mentor is not None:
+                mentor.doubtful = False
             words = f"{download.elements} elements from {download.channel.subject.address}"
             self._serve(words, "scope.joined")
 

@@ -50,8 +50,8 @@ class Peer:
     :ivar heard: peer_last_heard (section 4.1).
     :ivar asked: until when it must show a sign of life.
     :ivar theirs: the PE checksum that it sent last.
-    :ivar doubtful: updates of it may have been lost with a connection: a checksum tells which
-        elements it has, but not whether they look as they did.
+    :ivar doubtful: what we have of it isn't all from itself, by one connection that has held:
+        a checksum tells which elements it has, but not whether they look as they did.
     """
 
     identifier: int
@@ -63,7 +63,7 @@ class Peer:
     state: State = State.ACTIVE
     asked: float | None = None
     theirs: int | None = None
-    doubtful: bool = False
+    doubtful: bool = True
 
 
 class Peers:
@@ -157,15 +157,18 @@ class Peers:
         self.alarm(now)
         return peer
 
-    def remove(self, identifier: int) -> None:
+    def remove(self, identifier: int, now: float) -> None:
         """It has been taken over: off the list (section 3.5.2)."""
         peer = self._peers.pop(identifier, None)
         if peer is not None:
-            self.targets.forget(identifier)
+            self.targets.forget(identifier, now)
+            self.alarm(now)
             if peer.channel is not None:
-                # Still connected, and yet taken over: its next message makes it a new peer.
+                # Nothing would be sent on it any more, and so nobody notice that it is dead;
+                # a registrar that lives calls again, and is a new peer.
                 del self._share.peers[identifier]
                 self._bound.pop(peer.channel, None)
+                self._share.emit(Close(peer.channel, "its registrar was taken over"))
 
     def rang(self, now: float) -> None:
         """The timer rang: heartbeats, silence, calls."""

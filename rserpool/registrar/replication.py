@@ -148,8 +148,11 @@ class Replication:
             return ""
         if self._peers.find(entry.home) is None:
             return f"it gives an element to {entry.home:#010x}, which nobody knows"
-        self.ownership.yielded(element)
-        return self._take(peer, handle, entry, entry.home, now)
+        claim = self.ownership.yielded(element)
+        home = entry.home
+        if claim is not None and claim.peer == home:
+            entry = claim.element  # its new home describes it better than its old one
+        return self._take(peer, handle, entry, home, now)
 
     def _moved(self, peer: Peer, element: Element, entry: Description, now: float) -> str:
         """An element has another home now; if it was ours, all are told so."""

@@ -110,7 +110,7 @@ class Takeover:
         self._attempts.pop(target, None)
         self._waiting.pop(target, None)
         self._audit("takeover.enforced", sender, f"it has taken over {target:#010x}")
-        self._peers.remove(target)
+        self._peers.remove(target, now)
         self._adoption.take(target, sender.identifier, now)
         return ""
 
@@ -160,7 +160,7 @@ class Takeover:
             message = enrp.TakeoverServer(sender=self._share.server_id, target=target)
             self._share.tell(self._share.peers[identifier], message)
         self._audit("takeover.won", peer, "its elements are ours")
-        self._peers.remove(target)
+        self._peers.remove(target, now)
         self._adoption.take(target, self._share.server_id, now)
 
     def _initiate(self, receiver: int, target: int) -> None:

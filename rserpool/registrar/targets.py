@@ -2,8 +2,8 @@
 Where other registrars are called, and when again.
 
 A configured target is called until somebody answers there who is a peer, one that another
-registrar has told of until that peer is known to be dead.  Each pause doubles, with jitter, so
-that a scope doesn't come back all in one moment.
+registrar has told of until that peer has been dead for some minutes.  Each pause doubles,
+with jitter, so that a scope doesn't come back all in one moment.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,9 @@ from rserpool.registrar.share import Share
 #: Seconds until a call that has failed is tried again; doubles up to the second.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _DOUBLINGS = 6
+#: Calls that may fail, some ten minutes long, until a target is given up whose peer is dead
+#: and which isn't configured.
+FAILURES = 30
 #: Seconds until a connection that was lost is dialled again by the side with the smaller
 #: server ID, and by the other side: so both don't call at once each time.
 SOON, LATER = 0.1, 1.0
@@ -95,7 +98,10 @@ class Targets:
         target = self._targets.get(text)
         if target is not None:
             target.calling = False
-            self._again(target, now)
+            if target.configured or target.peer is not None or target.failures < FAILURES:
+                self._again(target, now)
+            else:
+                del self._targets[text]
 
     def closed(self, channel: Channel) -> None:
         """A connection that wasn't needed has ended."""
@@ -126,12 +132,18 @@ class Targets:
             # Most of those that are new to us find us as well.
             self._set(target, now + LATER * self._share.random.random())
 
-    def forget(self, peer: int) -> None:
-        """`peer` is dead: only configured targets are called on."""
-        for target in [t for t in self._targets.values() if t.peer == peer]:
-            target.peer = None
-            if not target.configured and not target.calling and target.channel is None:
-                del self._targets[target.text]
+    def forget(self, peer: int, now: float) -> None:
+        """
+        `peer` counts as dead: those of it that aren't configured are called on for a while.
+
+        After a partition each side thinks so of the other, and they meet again only if one
+        of them calls.
+        """
+        for target in self._targets.values():
+            if target.peer == peer:
+                target.peer = None
+                if target.due is None and not target.calling and target.channel is None:
+                    self._again(target, now)
 
     def waiting(self) -> bool:
         """Whether one that is configured has neither answered nor failed yet."""
