@@ -124,6 +124,8 @@ class Adoption:
             self._membership.remove(
                 element, "element.orphaned", "it hasn't come to its new home", now
             )
+        if not self._expected and not self._moving:
+            self._former.clear()  # there is nothing to be given back to them
         self._alarm(now)
 
     def _alarm(self, now: float) -> None:

@@ -88,7 +88,7 @@ class Scope:
         self._targets = Targets(share, targets)
         self.chores = chores.Chores(share)
         self.adoption = adoption.Adoption(share, keep_alive, membership, self.chores)
-        self.peers = peers.Peers(share, self._targets, self._died)
+        self.peers = peers.Peers(share, self._targets, self._died, self._removed)
         self._takeover = takeover.Takeover(share, self.peers, self.adoption)
         self._downloads = download.Downloads(share, self._downloaded)
         self.replication = Replication(share, self.peers, keep_alive, membership, self.adoption)
@@ -311,10 +311,7 @@ class Scope:
     def _takeover_server(
         self, peer: Peer, channel: Channel, message: enrp.TakeoverServer, now: float
     ) -> str:
-        objection = self._takeover.enforced(peer, message.target, now)
-        if not objection:
-            self._auditing.forget(message.target)
-        return objection
+        return self._takeover.enforced(peer, message.target, now)
 
     def _error(self, peer: Peer, channel: Channel, message: enrp.Error, now: float) -> None:
         """Write down what a peer complains of; an error is never answered."""
@@ -323,6 +320,9 @@ class Scope:
         self._share.emit(
             Audit("peer.error", channel.subject, outcome=f"{peers.shown(peer)}: {causes}")
         )
+
+    def _removed(self, identifier: int) -> None:
+        self._auditing.forget(identifier)
 
     def _died(self, peer: Peer, now: float) -> None:
         self._takeover.died(peer, now)

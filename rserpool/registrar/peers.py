@@ -10,8 +10,8 @@ what it owned is taken over without waiting for its silence.
 Note [One connection]
 
 Two registrars that call each other have two connections, and keep the one that the smaller
-server ID has made.  Of two that the same side has made, the newer is kept: the older is
-dead, or will be.
+server ID has made.  Of two that the same side has made, or of which one is much older, the
+newer is kept: nobody calls who knows of a connection, so that the older is dead, or will be.
 """
 
 import enum
@@ -29,6 +29,9 @@ from rserpool.wire.parameters import ServerInformation
 ALARM = "peers"
 #: Registrars known at a time: a rogue one could tell of any number.
 MAXIMUM_PEERS = 256
+#: Seconds between two connections that were made because both sides have called at once: a
+#: call takes no longer.
+CROSSED = 10.0
 #: IDs that one principal may have had and that aren't taken over yet: a rogue registrar could
 #: fill the list by coming under ever different ones.
 MAXIMUM_FORMER = 4
@@ -47,6 +50,7 @@ class Peer:
     """
     One other registrar.
 
+    :ivar since: when its connection came about.
     :ivar heard: peer_last_heard (section 4.1).
     :ivar asked: until when it must show a sign of life.
     :ivar theirs: the PE checksum that it sent last.
@@ -64,6 +68,7 @@ class Peer:
     asked: float | None = None
     theirs: int | None = None
     doubtful: bool = True
+    since: float = 0.0
 
 
 class Peers:
@@ -71,14 +76,20 @@ class Peers:
     All of them.
 
     :param died: called with a peer that counts as dead.
+    :param removed: called with the ID of one that is no peer any more.
     """
 
     def __init__(
-        self, share: Share, targets: Targets, died: Callable[[Peer, float], None]
+        self,
+        share: Share,
+        targets: Targets,
+        died: Callable[[Peer, float], None],
+        removed: Callable[[int], None],
     ) -> None:
         self._share = share
         self._settings = share.settings
         self._died = died
+        self._removed = removed
         self._peers: dict[int, Peer] = {}
         self._bound: dict[Channel, Peer] = {}
         self._beat: float | None = None
@@ -162,6 +173,7 @@ class Peers:
         peer = self._peers.pop(identifier, None)
         if peer is not None:
             self.targets.forget(identifier, now)
+            self._removed(identifier)
             self.alarm(now)
             if peer.channel is not None:
                 # Nothing would be sent on it any more, and so nobody notice that it is dead;
@@ -278,13 +290,14 @@ class Peers:
         old, share = peer.channel, self._share
         if old is not None:
             ours, was_ours = channel.dialled is not None, old.dialled is not None
-            if ours != was_ours and was_ours == (share.server_id < peer.identifier):
+            crossed = ours != was_ours and now - peer.since < CROSSED
+            if crossed and was_ours == (share.server_id < peer.identifier):
                 old, channel = channel, old
             # The other side learns by this who we are, and that it needn't call again.
             self.present(old)
             peer.doubtful = True
             share.emit(Close(old, "another connection with the same registrar is kept"))
-        peer.channel = channel
+        peer.channel, peer.since = channel, now
         share.peers[peer.identifier] = channel
         # Its answer has its checksum: what was lost on the other connection shows.
         self.present(channel, ask=True)

@@ -73,8 +73,9 @@ class Tables:
         session = self._sessions.get(channel)
         if session is None or session.own_only != message.own_only:
             full = session is None and len(self._sessions) >= MAXIMUM_SESSIONS
-            # What we own we know even before we know the rest.
-            if full or not (self._ready() or message.own_only):
+            # Until we have joined, we don't know what we own either: what we owned before we
+            # were started again comes from a mentor.
+            if full or not self._ready():
                 self._reject(channel, message)
                 return
             session = Session(message.own_only, self._elements(message.own_only), now)

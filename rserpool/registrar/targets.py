@@ -146,10 +146,10 @@ class Targets:
                     self._again(target, now)
 
     def waiting(self) -> bool:
-        """Whether one that is configured has neither answered nor failed yet."""
+        """Whether one that is configured may still answer: it hasn't failed, or not again."""
         return any(
             target.configured and not target.failures and not target.ours
-            and target.peer is None
+            and (target.peer is None or target.channel is None)
             for target in self._targets.values()
         )  # fmt: skip
 
