@@ -45,7 +45,8 @@ class Membership:
         self._keep_alive.watch(element, now)
         if how is not How.RENEWED:
             self._updates.changed(element.pool.handle, now)
-            self._audit(f"element.{how.value}", element, f"life {element.life}")
+            before = f", home before {former:#010x}" if how is How.REHOMED else ""
+            self._audit(f"element.{how.value}", element, f"life {element.life}{before}")
         self._announce(element, replica.ADD_PE)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
 
@@ -97,8 +98,13 @@ class Membership:
             self._share.emit(Send(channel, asap.encode(message)))
 
     def remove(self, element: Element, what: str, reason: str, now: float) -> None:
-        """Take `element` out of its pool; `what` and `reason` are for the audit log."""
-        self._audit(what, element, reason)
+        """
+        Take `element` out of its pool; `what` and `reason` are for the audit log.
+
+        Of one of another registrar, that one's log tells why it is gone.
+        """
+        if element.home == self._share.server_id:
+            self._audit(what, element, reason)
         self.release(element)
         if element.home == self._share.server_id:
             self._announce(element, replica.DEL_PE)

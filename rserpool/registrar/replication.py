@@ -164,9 +164,11 @@ class Replication:
         objection = self._take(peer, element.pool.handle, entry, peer.identifier, now)
         if objection:
             return objection
-        self._audit("element.rehomed", element, f"its home is {shown(peer)} now")
-        if ours and peer.name:
-            self._share.announce(replica.update(self._share.server_id, element, replica.ADD_PE))
+        if ours:
+            self._audit("element.left", element, f"its home is {shown(peer)} now")
+            if peer.name:
+                message = replica.update(self._share.server_id, element, replica.ADD_PE)
+                self._share.announce(message)
         return ""
 
     def _settle(self, element: Element, claim: Claim, now: float) -> bool:
@@ -195,7 +197,6 @@ class Replication:
         if former and former != self._share.server_id:
             self.ownership.yielded(element)
             self.ownership.moved(element, former)
-            self._audit("element.rehomed", element, f"from {former:#010x} to us")
         self._adoption.came(element)
 
     def _gone(self, element: Element) -> None:

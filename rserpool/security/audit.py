@@ -21,6 +21,10 @@ MAXIMUM_REMEMBERED = 10_000
 QUIET = 1.0
 
 
+#: What a rogue registrar could have us write down for each message of its own.
+_DRIVEN = frozenset({"element.claimed", "element.kept", "peer.error"})
+
+
 class AuditLog:
     """
     Writes audit lines.
@@ -55,7 +59,7 @@ class AuditLog:
             line["pe-id"] = f"{identifier:#010x}"
         if outcome:
             line["outcome"] = outcome
-        if what.endswith("refused"):
+        if what.endswith("refused") or what in _DRIVEN:
             repeated = self._repetitions(what, subject)
             if repeated is None:
                 return

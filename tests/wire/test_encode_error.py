@@ -20,7 +20,19 @@ ONCE = settings(
     suppress_health_check=list(HealthCheck),
 )
 #: What no field of the wire holds.
-JUNK = (-1, -(2**40), 2**32, 2**64, 1.5, "te\nxt", object(), [], ("te\nxt",), (7,), (None,))
+JUNK = (
+    -1,
+    -(2**40),
+    2**32,
+    2**64,
+    1.5,
+    "two\nlines",
+    object(),
+    [],
+    ("two\nlines",),
+    (7,),
+    (None,),
+)
 
 
 def sample(strategy):
