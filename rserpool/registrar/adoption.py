@@ -9,8 +9,9 @@ mostly it comes by itself, because its connection with the old home is lost as w
 then it stays in the answers as it was; one that hasn't come when `rehome_timeout` is over is
 taken out.
 
-If the old home returns meanwhile, it was not dead, and knows its elements better than we: those
-that haven't come to us are given back.
+If the old home returns meanwhile, it lists what it owns, and who hasn't come to us is its own
+again.  It may have been started anew, and list nothing: so nothing is given back that it
+doesn't ask for.
 """
 
 from collections.abc import Iterator
@@ -40,11 +41,10 @@ class Adoption:
         self._keep_alive = keep_alive
         self._membership = membership
         self._chores = chores
-        self._expected: dict[Element, tuple[float, int]] = {}
+        self._expected: dict[Element, float] = {}
         self._calls: dict[Element, None] = {}
         self._calling = 0.0
         self._moving: dict[int, int] = {}
-        self._former: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._expected)
@@ -57,20 +57,14 @@ class Adoption:
         """All elements of `target` are those of `home` from now on."""
         elements = self._handlespace.of_home(target)
         if elements:
-            if home == self._share.server_id:
-                self._former.add(target)
             self._moving[target] = home
             self._chores.add(self._move(elements, target, home), now)
 
-    def expect(self, element: Element, former: int, now: float) -> None:
-        """
-        `element` is ours, and has to come.
-
-        :param former: whose it was that seems to be dead; 0: nobody's.
-        """
+    def expect(self, element: Element, now: float) -> None:
+        """`element` is ours, and has to come."""
         if element.channel is None:
             self._expected.pop(element, None)
-            self._expected[element] = (now + self._share.settings.rehome_timeout, former)
+            self._expected[element] = now + self._share.settings.rehome_timeout
             self._calls[element] = None
             self._alarm(now)
 
@@ -99,13 +93,6 @@ class Adoption:
         self._share.counters.elements_adopted += 1
         self._audit("element.adopted", element, "it has acknowledged its new home")
 
-    def give_back(self, former: int, now: float) -> None:
-        """A registrar is back that was thought dead: what hasn't come to us is its own."""
-        if former in self._former:
-            self._former.discard(former)
-            elements = [e for e, (_, home) in self._expected.items() if home == former]
-            self._chores.add(self._return(elements, former), now)
-
     def rang(self, now: float) -> None:
         """The timer rang: call some, and take out those who haven't come."""
         if self._calls and self._calling <= now:
@@ -114,7 +101,7 @@ class Adoption:
                 del self._calls[element]
                 self._call(element)
         late: list[Element] = []
-        for element, (until, _) in self._expected.items():
+        for element, until in self._expected.items():
             if until > now or len(late) == AT_ONCE * 4:
                 break
             late.append(element)
@@ -124,8 +111,6 @@ class Adoption:
             self._membership.remove(
                 element, "element.orphaned", "it hasn't come to its new home", now
             )
-        if not self._expected and not self._moving:
-            self._former.clear()  # there is nothing to be given back to them
         self._alarm(now)
 
     def _alarm(self, now: float) -> None:
@@ -134,7 +119,7 @@ class Adoption:
             alarms.at(ALARM, max(self._calling, now), now)
         first = next(iter(self._expected.values()), None)
         if first is not None:
-            alarms.at(ALARM, first[0], now)
+            alarms.at(ALARM, first, now)
 
     def _move(self, elements: list[Element], target: int, home: int) -> Iterator[None]:
         ours = home == self._share.server_id
@@ -143,22 +128,10 @@ class Adoption:
                 self._handlespace.set_home(element, home)
                 self._membership.changed(element, self._chores.now)
                 if ours:
-                    self.expect(element, target, self._chores.now)
+                    self.expect(element, self._chores.now)
             yield
         if self._moving.get(target) == home:
             del self._moving[target]
-
-    def _return(self, elements: list[Element], former: int) -> Iterator[None]:
-        mine = self._share.server_id
-        for element in elements:
-            expected = self._expected.get(element)
-            if expected and expected[1] == former and element.home == mine and _there(element):
-                self.forget(element)
-                self._membership.release(element)
-                self._handlespace.set_home(element, former)
-                self._share.announce(replica.update(mine, element, replica.ADD_PE))
-                self._audit("element.returned", element, f"to {former:#010x}, which is back")
-            yield
 
     def _call(self, element: Element) -> None:
         transport = replica.transport_of(element)

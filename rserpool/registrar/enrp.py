@@ -237,7 +237,6 @@ class Scope:
         if peer.state is State.INACTIVE:
             peer.state = State.ACTIVE
         self._takeover.alive(peer)
-        self.adoption.give_back(peer.identifier, now)
 
     def _presence(
         self, peer: Peer, channel: Channel, message: enrp.Presence, now: float
@@ -277,7 +276,7 @@ class Scope:
         running = self._downloads.of(channel)
         if running is None:
             return "nobody has asked for its table"
-        take = self.replication.described if running.own_only else self.replication.mentioned
+        take = self.replication.listed if running.own_only else self.replication.mentioned
         objections = 0
         first = ""
         for handle, element in message.elements:

@@ -72,6 +72,16 @@ class Membership:
         element.probe = None
         self._keep_alive.forget(element)
 
+    def cede(self, element: Element) -> None:
+        """
+        `element` is another registrar's now: let it go, and tell it if it is here after all.
+
+        One that was only silent for a while would else be nowhere until it renews.
+        """
+        channel = element.channel
+        self.release(element)
+        self._dismissed(element, channel)
+
     def claim(self, element: Element) -> None:
         """`element` has turned to us: what follows is ours to say (RFC 5353 section 3.3)."""
         if element.home != self._share.server_id:
@@ -91,11 +101,7 @@ class Membership:
         """
         channel = element.channel
         self.remove(element, what, reason, now)
-        if isinstance(channel, Channel):
-            message = asap.DeregistrationResponse(
-                handle=element.pool.handle, identifier=element.identifier
-            )
-            self._share.emit(Send(channel, asap.encode(message)))
+        self._dismissed(element, channel)
 
     def remove(self, element: Element, what: str, reason: str, now: float) -> None:
         """
@@ -132,6 +138,14 @@ class Membership:
             self._share.counters.elements_expired += 1
             self.dismiss(element, "element.expired", f"life {element.life} is over", now)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
+
+    def _dismissed(self, element: Element, channel: object) -> None:
+        """Tell an element that it isn't registered any more."""
+        if isinstance(channel, Channel):
+            message = asap.DeregistrationResponse(
+                handle=element.pool.handle, identifier=element.identifier
+            )
+            self._share.emit(Send(channel, asap.encode(message)))
 
     def _part(self, channel: Channel, element: Element) -> None:
         elements = self._elements[channel]

@@ -19,6 +19,14 @@ the connection with it, or after a partition.  Then:
 
 So of two claims the one that a living connection stands behind wins, whoever hears of them
 in whatever order.
+
+Note [Two lists]
+
+A claim by an update comes from an element that has just registered; that of a list may be one
+without a connection as well: two registrars have taken over a third one, each on its side of
+a partition.  If both yielded, each to the other one's list, the element would be lost; so the
+smaller server ID doesn't yield to a list, but claims the element itself: the other one
+yields, or asks the element and objects.
 """
 
 import attrs

@@ -83,6 +83,23 @@ class Replication:
             self._audit("element.claimed", element, f"{shown(peer)} claims it")
         return ""
 
+    def listed(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
+        """
+        `peer` lists an element as its own; see Note [Two lists].
+
+        :return: why it isn't believed, if it isn't.
+        """
+        element, mine = self._handlespace.find(handle, entry.identifier), self._share.server_id
+        if (
+            element is not None
+            and element.home == mine < peer.identifier == entry.home
+            and element.channel is None
+            and peer.channel is not None
+        ):
+            self._share.tell(peer.channel, replica.update(mine, element, replica.ADD_PE))
+            return ""
+        return self.described(peer, handle, entry, now)
+
     def mentioned(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
         """
         A mentor has this element in its handlespace (RFC 5353 section 3.2.3 step 4).
@@ -101,7 +118,7 @@ class Replication:
         element = self._handlespace.find(handle, entry.identifier)
         if ours and element is not None:
             # It was registered with us before we were started again.
-            self._adoption.expect(element, 0, now)
+            self._adoption.expect(element, now)
         return objection
 
     def unlisted(self, element: Element, now: float) -> None:
@@ -144,7 +161,7 @@ class Replication:
             return f"it speaks for an element of {entry.home:#010x}"
         if entry.home == self._share.server_id:
             self._handlespace.set_home(element, entry.home)
-            self._adoption.expect(element, 0, now)
+            self._adoption.expect(element, now)
             return ""
         if self._peers.find(entry.home) is None:
             return f"it gives an element to {entry.home:#010x}, which nobody knows"
@@ -159,7 +176,7 @@ class Replication:
         ours = element.home == self._share.server_id
         self.ownership.yielded(element)
         if ours:
-            self._membership.release(element)
+            self._membership.cede(element)
             self._adoption.forget(element)
         objection = self._take(peer, element.pool.handle, entry, peer.identifier, now)
         if objection:
@@ -184,7 +201,7 @@ class Replication:
             return f"an element of {len(entry.blob)} octets"
         before = self._handlespace.find(handle, entry.identifier)
         if before is not None and before.home == self._share.server_id != home:
-            self._membership.release(before)
+            self._membership.cede(before)
             self._adoption.forget(before)
         result = self._handlespace.replicate(handle, entry, home)
         if not isinstance(result, Element):
