@@ -15,7 +15,8 @@ from rserpool.security.psk.tls import ServerCreator
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance, ConnectionLimits
 from rserpool.transport.connection import Connection
-from rserpool.transport.listener import Listener, Patience
+from rserpool.transport.listener import Listener
+from rserpool.transport.watch import Patience
 
 
 class Stored:

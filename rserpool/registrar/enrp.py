@@ -72,6 +72,7 @@ class PeerState:
     ours: int
     synchronized: bool
     state: str
+    elements: int
 
 
 class Scope:
@@ -195,6 +196,7 @@ class Scope:
                 ours=ours,
                 synchronized=peer.channel is not None and peer.theirs == ours,
                 state=state,
+                elements=self._share.handlespace.count(peer.identifier),
             )
 
     def _heed(self, channel: Channel, message: Any, now: float) -> None:

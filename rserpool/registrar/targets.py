@@ -125,8 +125,13 @@ class Targets:
 
     def learn(self, text: str, peer: int, now: float) -> None:
         """Another registrar, or the peer itself, says that it can be called there."""
-        if any(t.peer == peer or t.text.endswith(f"={text}") for t in self._targets.values()):
-            return
+        for target in self._targets.values():
+            if target.peer == peer:
+                return
+            if target.text == text or target.text.endswith(f"={text}"):
+                # It has called us before we have reached it.
+                target.peer = peer
+                return
         if text not in self._targets and len(self._targets) < MAXIMUM_TARGETS:
             target = self._targets[text] = Target(text, configured=False, peer=peer)
             # Most of those that are new to us find us as well.

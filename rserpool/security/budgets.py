@@ -11,11 +11,16 @@ from zope.interface import implementer
 from rserpool.security.decisions import (
     ALLOW,
     DEREGISTER,
+    LIST,
+    PRESENCE,
     REGISTER_JOIN,
     REGISTER_NEW,
     REGISTER_RENEW,
     RESOLVE,
+    TABLE,
+    TAKEOVER,
     UNREACHABLE,
+    UPDATE,
     Decision,
     Request,
     Subject,
@@ -46,6 +51,19 @@ class Rates:
     resolutions: Rate = Rate(5000, 20000)
     #: Stops report floods (section 2.13): each may cost a keep-alive to an element.
     unreachables: Rate = Rate(5, 20)
+    # What one other registrar may send: it has a key, and may have been taken over
+    # (RFC 5355 sections 2.5 to 2.11).  Answers to our own requests count as well.
+    #: Stops presence floods: each may ask for an answer, and may begin an audit.
+    presences: Rate = Rate(20, 200)
+    #: Stops floods of list requests: each is answered with all peers.
+    lists: Rate = Rate(5, 50)
+    #: Stops downloading again and again: each request is answered by 64 KiB.  One of
+    #: 100,000 elements takes 350 requests, each sent when the one before is answered.
+    tables: Rate = Rate(2000, 5000)
+    #: Stops update floods: each costs memory here, and an update to pool users.
+    updates: Rate = Rate(20_000, 200_000)
+    #: Stops proposing takeovers of everybody: each is told to all, and moves elements.
+    takeovers: Rate = Rate(1, 20)
 
 
 class Budget:
@@ -104,6 +122,11 @@ class Budgets:
             DEREGISTER: registrations,
             RESOLVE: Budget(rates.resolutions, "resolutions"),
             UNREACHABLE: Budget(rates.unreachables, "unreachable reports"),
+            PRESENCE: Budget(rates.presences, "presences"),
+            LIST: Budget(rates.lists, "peer lists"),
+            TABLE: Budget(rates.tables, "handle tables"),
+            UPDATE: Budget(rates.updates, "handle updates"),
+            TAKEOVER: Budget(rates.takeovers, "takeovers"),
         }
 
     def spend(self, subject: Subject, request: Request, now: float) -> Decision:

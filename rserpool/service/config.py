@@ -14,7 +14,17 @@ import attrs
 from rserpool.handlespace.handlespace import Limits as HandlespaceLimits
 from rserpool.registrar.settings import Settings
 from rserpool.security.budgets import Rate, Rates
-from rserpool.service.kinds import endpoint, file, local_endpoint, provider
+from rserpool.service.contradictions import INSTEAD, contradictions
+from rserpool.service.kinds import (
+    concrete_interface,
+    endpoint,
+    file,
+    local_endpoint,
+    peer,
+    port_of,
+    provider,
+    split_peer,
+)
 from rserpool.service.settings import (
     Override,
     Reader,
@@ -26,12 +36,13 @@ from rserpool.service.settings import (
     whole,
 )
 from rserpool.transport.allowance import ConnectionLimits
-from rserpool.transport.listener import Patience
+from rserpool.transport.watch import Patience
+from rserpool.wire.parameters import TCPTransport
 
 _DATABASE = "What it is"
 _LISTENING = "Where it listens"
 _PROOF = "Who proves what to whom"
-_PEERS = "Other registrars (not in this version, which runs one alone)"
+_PEERS = "Other registrars of the scope"
 
 
 @attrs.frozen(kw_only=True)
@@ -92,24 +103,29 @@ class RegistrarTable:
         "loopback only unless interface= says otherwise",
     )  # fmt: skip
     enrp: tuple[str, ...] = setting(
-        text, default=(), many=True, option="ENDPOINT", group=_PEERS,
-        help="listen for other registrars without TLS",
+        endpoint, default=(), many=True, option="ENDPOINT", group=_PEERS,
+        help="listen for other registrars without TLS, like tcp:9901",
     )  # fmt: skip
     enrp_tls: tuple[str, ...] = setting(
-        text, default=(), many=True, option="ENDPOINT", group=_PEERS,
+        endpoint, default=(), many=True, option="ENDPOINT", group=_PEERS,
         help="listen for other registrars with TLS, like tcp:9902",
     )  # fmt: skip
     peer: tuple[str, ...] = setting(
-        text, default=(), many=True, option="[NAME=]ENDPOINT", group=_PEERS,
-        help="another registrar of this scope, like tcp:HOST:9902",
+        peer, default=(), many=True, option="[NAME=]ENDPOINT", group=_PEERS,
+        help="another registrar of this scope, like reg-2=tcp:HOST:9902",
     )  # fmt: skip
     identity: str | None = setting(
         text, default=None, option="NAME", group=_PEERS,
         help="the name this registrar proves to its peers",
     )  # fmt: skip
     enrp_auth: tuple[str, ...] = setting(
-        text, default=(), many=True, option="KIND:ARGS", group=_PEERS,
-        help="how other registrars prove who they are",
+        provider, default=(), many=True, option="KIND:ARGS", group=_PEERS,
+        help="how other registrars prove who they are: psk:FILE, certificate:CA-FILE, or a "
+        "plugin's; with the same, this one proves itself to them",
+    )  # fmt: skip
+    takeover_suggestion: bool = setting(
+        boolean, default=False,
+        help="heed a peer that would rather have us be the home of an element",
     )  # fmt: skip
 
 
@@ -135,6 +151,10 @@ class TimersTable:
     max_time_no_response: float = setting(
         _SECONDS, default=5.0, help="until a peer that was asked counts as dead"
     )
+    rehome_timeout: float = setting(
+        _SECONDS, default=60.0,
+        help="until an element whose registrar was taken over must have come to its new home",
+    )  # fmt: skip
     server_announce: float = setting(
         _SECONDS, default=1.0, help="between two announcements (RFC 5352 section 7.1)"
     )
@@ -144,6 +164,8 @@ _RATE = number(0.0, 1e9)
 _COUNT = whole()
 _DEFAULT = Rates()
 _CONNECTIONS = ConnectionLimits()
+#: Of a scope's registrars there are few; and whoever fills ASAP's doors doesn't fill theirs.
+_PEER_CONNECTIONS = ConnectionLimits(connections=1000, connections_per_address=50)
 _PATIENCE = Patience()
 _SPACE = HandlespaceLimits()
 _CORE = Settings()
@@ -173,6 +195,16 @@ class LimitsTable:
         "of one principal or address", _DEFAULT.unreachables.per_second
     )
     unreachables_burst: float = _rate("at once", _DEFAULT.unreachables.burst)
+    peer_presences_per_second: float = _rate("of one peer", _DEFAULT.presences.per_second)
+    peer_presences_burst: float = _rate("at once", _DEFAULT.presences.burst)
+    peer_lists_per_second: float = _rate("of one peer", _DEFAULT.lists.per_second)
+    peer_lists_burst: float = _rate("at once", _DEFAULT.lists.burst)
+    peer_tables_per_second: float = _rate("of one peer", _DEFAULT.tables.per_second)
+    peer_tables_burst: float = _rate("at once", _DEFAULT.tables.burst)
+    peer_updates_per_second: float = _rate("of one peer", _DEFAULT.updates.per_second)
+    peer_updates_burst: float = _rate("at once", _DEFAULT.updates.burst)
+    peer_takeovers_per_second: float = _rate("of one peer", _DEFAULT.takeovers.per_second)
+    peer_takeovers_burst: float = _rate("at once", _DEFAULT.takeovers.burst)
     handshake_failures_per_second: float = _rate(
         "from one address", _CONNECTIONS.handshake_failures.per_second
     )
@@ -189,9 +221,16 @@ class LimitsTable:
     connections_per_address: int = _count(
         "from one address", _CONNECTIONS.connections_per_address
     )
+    peer_connections: int = _count("of other registrars, in all", _PEER_CONNECTIONS.connections)
+    peer_connections_per_address: int = _count(
+        "of other registrars, from one address", _PEER_CONNECTIONS.connections_per_address
+    )
     pools: int = _count("in all", _SPACE.pools)
     elements_per_pool: int = _count("in one pool", _SPACE.elements_per_pool)
     elements_per_principal: int = _count("of one principal", _SPACE.elements_per_principal)
+    elements_per_registrar: int = _count(
+        "of one other registrar", _SPACE.elements_per_registrar
+    )
     handle_bytes: int = _count("octets of a pool handle", _SPACE.handle_bytes)
     max_bad_pe_reports: int = _count(
         "different reporters that remove an element", _CORE.max_bad_pe_reports
@@ -204,6 +243,19 @@ TABLES: dict[str, type] = {
     "timers": TimersTable,
     "limits": LimitsTable,
 }
+
+
+@attrs.frozen
+class Peer:
+    """
+    Another registrar, as it is configured.
+
+    :ivar target: the whole of it, as the core knows it.
+    """
+
+    target: str
+    name: str | None
+    endpoint: str
 
 
 @attrs.frozen(kw_only=True)
@@ -225,11 +277,39 @@ class Config:
         return self.registrar.security == "required"
 
     @property
+    def peers(self) -> tuple[Peer, ...]:
+        """The other registrars that are configured."""
+        return tuple(Peer(text, *split_peer(text)) for text in self.registrar.peer)
+
+    @property
+    def enrp_transport(self) -> TCPTransport | None:
+        """
+        Where peers may call this registrar, as it tells them; None: nowhere.
+
+        A plain listener of a secure registrar only refuses, and a port that the kernel
+        chooses isn't known yet.
+        """
+        table = self.registrar
+        for description in table.enrp_tls or (() if self.required else table.enrp):
+            if port_of(description):
+                interface = concrete_interface(description)
+                addresses = () if interface is None else (interface,)
+                return TCPTransport(port=port_of(description), addresses=addresses)
+        return None
+
+    @property
     def settings(self) -> Settings:
         """What the registrar's procedures go by."""
+        timers = self.timers
         return Settings(
-            keep_alive_interval=self.timers.keep_alive_interval,
-            keep_alive_timeout=self.timers.keep_alive_timeout,
+            peer_heartbeat_cycle=timers.peer_heartbeat_cycle,
+            max_time_last_heard=timers.max_time_last_heard,
+            max_time_no_response=timers.max_time_no_response,
+            rehome_timeout=timers.rehome_timeout,
+            enrp_transport=self.enrp_transport,
+            takeover_suggestion=self.registrar.takeover_suggestion,
+            keep_alive_interval=timers.keep_alive_interval,
+            keep_alive_timeout=timers.keep_alive_timeout,
             max_bad_pe_reports=self.limits.max_bad_pe_reports,
             report_window=self.limits.report_window,
             keep_alives_per_second=self.limits.keep_alives_per_second,
@@ -244,6 +324,11 @@ class Config:
             registrations=Rate(limits.registrations_per_second, limits.registrations_burst),
             resolutions=Rate(limits.resolutions_per_second, limits.resolutions_burst),
             unreachables=Rate(limits.unreachables_per_second, limits.unreachables_burst),
+            presences=Rate(limits.peer_presences_per_second, limits.peer_presences_burst),
+            lists=Rate(limits.peer_lists_per_second, limits.peer_lists_burst),
+            tables=Rate(limits.peer_tables_per_second, limits.peer_tables_burst),
+            updates=Rate(limits.peer_updates_per_second, limits.peer_updates_burst),
+            takeovers=Rate(limits.peer_takeovers_per_second, limits.peer_takeovers_burst),
         )
 
     @property
@@ -254,6 +339,7 @@ class Config:
             pools=limits.pools,
             elements_per_pool=limits.elements_per_pool,
             elements_per_principal=limits.elements_per_principal,
+            elements_per_registrar=limits.elements_per_registrar,
             handle_bytes=limits.handle_bytes,
         )
 
@@ -270,17 +356,39 @@ class Config:
         )
 
     @property
+    def peer_connection_limits(self) -> ConnectionLimits:
+        """The same for other registrars."""
+        return attrs.evolve(
+            self.connection_limits,
+            connections=self.limits.peer_connections,
+            connections_per_address=self.limits.peer_connections_per_address,
+        )
+
+    @property
     def patience(self) -> Patience:
-        """How long peers may take."""
+        """How long pool elements and users may take."""
         return Patience(handshake=self.limits.handshake_timeout, idle=self.limits.idle_timeout)
+
+    @property
+    def peer_patience(self) -> Patience:
+        """
+        How long other registrars may take.
+
+        Whether one is silent the core watches: a connection ends after that, never before.
+        """
+        silence = self.timers.max_time_last_heard
+        idle = self.limits.idle_timeout
+        return attrs.evolve(
+            self.patience, idle=max(idle, 2 * silence) if idle else 0.0, stall=silence
+        )
 
 
 def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Config]:
     """Read a configuration; the reader has what is wrong with it so far."""
     reader = Reader(TABLES)
     config = Config(**reader.read(path, overrides))
-    for key, words in _contradictions(config.registrar):
-        if not reader.at_fault("registrar", key, *_INSTEAD.get(key, ())):
+    for key, words in contradictions(config.registrar):
+        if not reader.at_fault("registrar", key, *INSTEAD.get(key, ())):
             reader.fault("registrar", key, words)
     return reader, config
 
@@ -294,52 +402,3 @@ def load(path: str | None, overrides: Iterable[Override]) -> Config:
     reader, config = read(path, overrides)
     reader.check()
     return config
-
-
-#: What is missing may have been given wrongly by another key.
-_INSTEAD = {"asap-tls": ("asap", "security"), "auth": ("certificate",)}
-
-
-def _contradictions(table: RegistrarTable) -> Iterable[tuple[str, str]]:
-    """What can't be together, as key and words."""
-    for key in ("enrp", "enrp-tls", "peer", "enrp-auth"):
-        if getattr(table, key.replace("-", "_")):
-            yield key, "this version runs one registrar alone: there is no ENRP yet"
-    if not (table.asap or table.asap_tls):
-        yield "asap-tls", "the registrar listens nowhere: give asap-tls, like tcp:3864"
-    if bool(table.certificate) != bool(table.private_key):
-        missing = "private-key" if table.certificate else "certificate"
-        yield missing, "certificate and private-key go together"
-    if table.rules and table.authorizer:
-        yield "authorizer", "rules is an authorizer already: give one of the two"
-    if table.legacy_suites and table.tls_minimum != "1.2":
-        yield "legacy-suites", "only TLS 1.2 has them: set tls-minimum to 1.2 as well"
-    yield from _insecure(table) if table.security == "none" else _secure(table)
-
-
-def _insecure(table: RegistrarTable) -> Iterable[tuple[str, str]]:
-    """All insecure: nothing that looks like security may be configured (design)."""
-    for key in (
-        "asap_tls", "auth", "certificate", "private_key", "rules", "authorizer", "identity",
-    ):  # fmt: skip
-        if getattr(table, key):
-            yield (
-                key.replace("_", "-"),
-                "security is none: the database is all insecure, and this would mix; set "
-                "security to required, or leave this out",
-            )
-
-
-def _secure(table: RegistrarTable) -> Iterable[tuple[str, str]]:
-    if table.asap and not table.asap_tls:
-        yield (
-            "asap-tls",
-            "security is required: without a TLS listener nobody could do anything; give "
-            "asap-tls, or set security to none",
-        )
-    if table.asap_tls and not (table.auth or table.certificate):
-        yield (
-            "auth",
-            "TLS needs auth (psk:FILE) for pool elements, certificate and private-key for "
-            "pool users, or both",
-        )

@@ -15,11 +15,15 @@ from rserpool.registrar.effects import (
     Audit,
     CancelTimer,
     Close,
+    Dial,
     Effect,
+    Reach,
     Send,
+    Serve,
     SetTimer,
 )
 from rserpool.registrar.events import Channel
+from rserpool.registrar.events import Protocol as Speaks
 from rserpool.registrar.registrar import Registrar
 
 
@@ -41,6 +45,13 @@ class Driver:
     :param seconds: the registrar's time: monotonic, so that a clock set back or forth
         expires nothing.
     :param audit: takes each :class:`Audit` effect.
+    :ivar on_dial, on_reach, on_serve: who performs these.
+
+    Note [One write]
+
+    What a registrar is told in one turn of the event loop goes out in one write: changes come
+    by many connections, and each of them is told to every peer.  Pool elements and users get
+    their answers at once.
     """
 
     _log = Logger(namespace="rserpool.registrar")
@@ -58,6 +69,11 @@ class Driver:
         self._audit = audit
         self._connections: dict[Channel, Connection] = {}
         self._timers: dict[str, IDelayedCall] = {}
+        self._unsent: dict[Channel, list[bytes]] = {}
+        self._flushing: IDelayedCall | None = None
+        self.on_dial: Callable[[str], None] = self._nobody
+        self.on_reach: Callable[[Reach], None] = self._nobody
+        self.on_serve: Callable[[], None] = lambda: None
         self._performers: dict[type, Callable[..., None]] = {
             Send: self._send,
             Close: self._close,
@@ -65,11 +81,24 @@ class Driver:
             CancelTimer: self._cancel_timer,
             Announce: self._announce,
             Audit: self._audit_effect,
+            Dial: self._dial,
+            Reach: self._reach,
+            Serve: self._serve,
         }
+
+    def start(self) -> None:
+        """Begin."""
+        self._perform(self.registrar.start(self._seconds()))
 
     def opened(self, channel: Channel, connection: Connection) -> None:
         """A peer whose identity is settled has connected."""
         self._connections[channel] = connection
+        if channel.protocol is Speaks.ENRP:
+            self._perform(self.registrar.connected(channel, self._seconds()))
+
+    def unreachable(self, target: str) -> None:
+        """A registrar that was to be called can't be."""
+        self._perform(self.registrar.unreachable(target, self._seconds()))
 
     def arrived(self, channel: Channel, messages: list[bytes]) -> None:
         """Whole messages have come."""
@@ -78,6 +107,7 @@ class Driver:
 
     def lost(self, channel: Channel) -> None:
         """The connection of `channel` is gone."""
+        self._unsent.pop(channel, None)
         if self._connections.pop(channel, None) is not None:
             self._perform(self.registrar.lost(channel, self._seconds()))
 
@@ -86,19 +116,39 @@ class Driver:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._flush()
 
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             self._performers[effect.__class__](effect)
 
     def _send(self, effect: Send) -> None:
+        if effect.channel.protocol is Speaks.ENRP:
+            self._unsent.setdefault(effect.channel, []).append(effect.data)
+            if self._flushing is None:
+                self._flushing = self._clock.callLater(0, self._flush)
+            return
         connection = self._connections.get(effect.channel)
         if connection is not None:
             connection.write(effect.data)
 
+    def _flush(self) -> None:
+        """Write what registrars are to be told: see Note [One write]."""
+        if self._flushing is not None and self._flushing.active():
+            self._flushing.cancel()
+        self._flushing = None
+        unsent, self._unsent = self._unsent, {}
+        for channel, messages in unsent.items():
+            connection = self._connections.get(channel)
+            if connection is not None:
+                connection.write(b"".join(messages))
+
     def _close(self, effect: Close) -> None:
         connection = self._connections.get(effect.channel)
         if connection is not None:
+            messages = self._unsent.pop(effect.channel, None)
+            if messages:
+                connection.write(b"".join(messages))
             connection.close(effect.reason)
 
     def _set_timer(self, effect: SetTimer) -> None:
@@ -117,6 +167,18 @@ class Driver:
     def _rang(self, name: str) -> None:
         del self._timers[name]
         self._perform(self.registrar.rang(name, self._seconds()))
+
+    def _dial(self, effect: Dial) -> None:
+        self.on_dial(effect.target)
+
+    def _reach(self, effect: Reach) -> None:
+        self.on_reach(effect)
+
+    def _serve(self, effect: Serve) -> None:
+        self.on_serve()
+
+    def _nobody(self, wanted: object) -> None:
+        self._log.debug("nobody to do {wanted}", wanted=wanted)
 
     def _announce(self, effect: Announce) -> None:
         self._log.debug("nobody to announce to: {count} octets", count=len(effect.data))

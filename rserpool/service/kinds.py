@@ -1,7 +1,8 @@
-"""Kinds of settings that name something outside: where to listen, files, providers."""
+"""Kinds of settings that name something outside: where to listen, whom to call, files."""
 
 import os
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from rserpool.service.settings import text
 from rserpool.transport import endpoints
@@ -15,6 +16,7 @@ _PORT = re.compile(
     re.VERBOSE,
 )
 _MOST = 65535
+_CALLED = re.compile(r"(?:tcp[46]?|sctp):")
 
 #: The kinds of providers whose argument is a file.
 _BY_FILE = ("psk", "certificate", "rules")
@@ -46,6 +48,45 @@ def endpoint(value: object) -> str:
     if port is None or not 0 <= int(port[1]) <= _MOST:
         raise ValueError(f"{description!r} has no port from 0 to {_MOST}")
     return description
+
+
+def peer(value: object) -> str:
+    """``[NAME=]ENDPOINT``: another registrar."""
+    name, description = split_peer(text(value))
+    endpoints.client(None, description, 1.0)
+    port = endpoints.port_of(description)
+    if port is None or not 0 < port <= _MOST:
+        raise ValueError(f"{description!r} has no port from 1 to {_MOST}")
+    if name is not None and (name != name.strip() or not name.isprintable() or not name):
+        raise ValueError(f"{name!r} can't be a registrar's name: write NAME=tcp:HOST:PORT")
+    return text(value)
+
+
+def split_peer(target: str) -> tuple[str | None, str]:
+    """The name and the endpoint of another registrar."""
+    if _CALLED.match(target):
+        return None, target
+    # The last of them: a URI may be a name, and have an equals sign in it.
+    found = [*re.finditer(r"=(?=(?:tcp[46]?|sctp):)", target)]
+    at = found[-1].start() if found else target.find("=")
+    return (target[:at], target[at + 1 :]) if at >= 0 else (None, target)
+
+
+def concrete_interface(description: str) -> IPv4Address | IPv6Address | None:
+    """The one address that an endpoint listens on, if it is one."""
+    host = endpoints.interface_of(description)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return None if address.is_unspecified else address
+
+
+def port_of(description: str) -> int:
+    """The port that an endpoint listens on."""
+    found = _PORT.match(description)
+    assert found is not None, "checked by `endpoint`"
+    return int(found[1])
 
 
 def local_endpoint(value: object) -> str:

@@ -4,6 +4,7 @@ import gc
 import random
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -21,9 +22,11 @@ from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.tls import Reason, ServerCreator
 from rserpool.service.config import TABLES, Config, read
+from rserpool.service.dialler import Dialler
 from rserpool.service.driver import Driver
 from rserpool.service.material import Material
 from rserpool.service.options import options, release
+from rserpool.service.reacher import Reacher
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
 from rserpool.service.status import Status
@@ -95,6 +98,7 @@ class RegistrarService(Service):
         self._reactor = reactor
         self._seconds = time.monotonic
         self.allowance = Allowance(config.connection_limits, self._seconds)
+        self.peer_allowance = Allowance(config.peer_connection_limits, self._seconds)
         self.audit = AuditLog(self._seconds)
         table = config.registrar
         self.gate = Gate(
@@ -109,16 +113,38 @@ class RegistrarService(Service):
             Handlespace(config.handlespace_limits, random.SystemRandom()),
             self.gate,
             random.Random(),
+            targets=table.peer,
         )
         self.driver = Driver(core, reactor, self._seconds, self._audit)
         self.sessions = Sessions(Protocol.ASAP, self.driver, security.authentications)
+        self.peer_sessions = Sessions(Protocol.ENRP, self.driver, security.peer_authentications)
+        self.dialler = Dialler(
+            reactor, self.peer_sessions, security, config.peers, self.driver.unreachable
+        )
+        self.reacher = Reacher(reactor, self.sessions)
+        self.driver.on_dial = self.dialler.dial
+        self.driver.on_serve = self._serve
+        if not config.required:
+            self.driver.on_reach = self.reacher.reach
         creator = security.creator() if table.asap_tls else None
-        self.listeners = [
+        self.asap_listeners = [
             *((text, self._listener(None)) for text in table.asap),
             *((text, self._listener(creator)) for text in table.asap_tls),
         ]
+        creator = security.peer_creator() if table.enrp_tls else None
+        self.enrp_listeners = [
+            *((text, self._peer_listener(None)) for text in table.enrp),
+            *((text, self._peer_listener(creator)) for text in table.enrp_tls),
+        ]
+        for _, listener in self.asap_listeners:
+            listener.admits = False  # until the handlespace is complete
         self.status = Status(self) if table.status else None
         self._check: Any = None
+
+    @property
+    def listeners(self) -> list[tuple[str, Listener]]:
+        """Where it listens: descriptions and listeners."""
+        return [*self.asap_listeners, *self.enrp_listeners]
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen, before privileges are dropped; a port that is taken ends the start."""
@@ -156,6 +182,7 @@ class RegistrarService(Service):
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         self._check = self._reactor.callLater(1, self._check_credentials)
+        self.driver.start()
 
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
         """Stop listening, and close what is open."""
@@ -163,6 +190,8 @@ class RegistrarService(Service):
         if self._check is not None and self._check.active():
             self._check.cancel()
         self.driver.stop()
+        self.dialler.stop()
+        self.reacher.stop()
         stopping: list[Deferred[Any]] = [listener.stop() for _, listener in self.listeners]
         if self.status is not None:
             stopping.append(self.status.stop())
@@ -178,23 +207,27 @@ class RegistrarService(Service):
         for fault in faults:
             self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
         if self.config.registrar.asap_tls:
-            self._renew_tls()
+            self._renew_tls(self.asap_listeners, self.security.creator)
+        if self.config.registrar.enrp_tls:
+            self._renew_tls(self.enrp_listeners, self.security.peer_creator)
         for warning in self.security.warnings:
             self._log.warn("{warning}", warning=warning)
-        closed = self.sessions.close_unheld()
+        closed = self.sessions.close_unheld() + self.peer_sessions.close_unheld()
         self._log.info(
             "{what}; {count} sessions closed",
             what="reloaded in part" if faults else "reloaded", count=closed,
         )  # fmt: skip
 
-    def _renew_tls(self) -> None:
+    def _renew_tls(
+        self, listeners: list[tuple[str, Listener]], make: Callable[[], ServerCreator]
+    ) -> None:
         """Let new connections be made of what was read last; old ones stay as they are."""
         try:
-            creator = self.security.creator()
+            creator = make()
         except Exception:
             self._log.failure("TLS can't be made of what was read; it stays as it was")
             return
-        for _, listener in self.listeners:
+        for _, listener in listeners:
             if listener.creator is not None:
                 listener.creator = creator
 
@@ -211,11 +244,19 @@ class RegistrarService(Service):
                 "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
                 "remove them, and read and change what users are told"
             )
-        for text, listener in self.listeners:
+        for text, listener in self.asap_listeners:
             self._log.info(
                 "ASAP on {where} ({kind})",
                 where=listener.where or text, kind=self._secured(listener),
             )  # fmt: skip
+        for text, listener in self.enrp_listeners:
+            self._log.info(
+                "ENRP on {where} ({kind})",
+                where=listener.where or text, kind=self._secured_peer(listener),
+            )  # fmt: skip
+        if self.config.peers:
+            others = ", ".join(peer.target for peer in self.config.peers)
+            self._log.info("looking for other registrars: {others}", others=others)
         if self.status is not None:
             self._log.info("status on {where}", where=self.status.where)
         for warning in self.security.warnings:
@@ -231,9 +272,35 @@ class RegistrarService(Service):
             f"TLS {table.tls_minimum} or later; elements prove themselves by {', '.join(kinds)}"
         )
 
+    def _secured_peer(self, listener: Listener) -> str:
+        table = self.config.registrar
+        if listener.creator is None:
+            return "plain: refuses" if self.config.required else "plain"
+        kinds = sorted({text.partition(":")[0] for text in table.enrp_auth})
+        by = ", ".join(kinds)
+        return f"TLS {table.tls_minimum} or later; registrars prove themselves by {by}"
+
+    def _serve(self) -> None:
+        """The handlespace is complete: let pool elements and users in."""
+        for _, listener in self.asap_listeners:
+            listener.admits = True
+        count = len(self.driver.registrar.handlespace)
+        self._log.info("serving, with {count} elements", count=count)
+
     def _check_credentials(self) -> None:
         self._check = self._reactor.callLater(1, self._check_credentials)
         self.sessions.check_some(CREDENTIALS_CHECK)
+        self.peer_sessions.check_some(CREDENTIALS_CHECK)
+
+    def _peer_listener(self, creator: ServerCreator | None) -> Listener:
+        return Listener(
+            self.peer_sessions,
+            self.peer_allowance,
+            self.config.peer_patience,
+            clock=self._reactor,
+            creator=creator,
+            failed=self._handshake_failed,
+        )
 
     def _listener(self, creator: ServerCreator | None) -> Listener:
         return Listener(

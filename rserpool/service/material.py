@@ -5,17 +5,35 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import attrs
 from cryptography import x509
 
+from rserpool.client.security import Certified, Plain, PreSharedKey, Security
+from rserpool.security.certificate.make import load
 from rserpool.security.certificate.name import names, valid_until, when
+from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication, IAuthorizer
 from rserpool.security.plugin import make_authentication, make_authorizer
 from rserpool.security.proven import AllowProven
+from rserpool.security.psk.keystore import secrets_of
+from rserpool.security.psk.pairwise import PeerKeys
 from rserpool.security.psk.tls import ServerCreator
 from rserpool.service.config import Config
 
 #: Seconds before the end of the registrar's certificate in which it is warned of.
 SOON = 30 * 86400
+
+
+@attrs.frozen
+class Call:
+    """
+    How another registrar is called.
+
+    :ivar subject: makes the subject of the one who answers at an address.
+    """
+
+    security: Security
+    subject: Callable[[str], Subject]
 
 
 class Material:
@@ -29,17 +47,21 @@ class Material:
         self._config = config
         self.authentications: list[IAuthentication] = []
         self.authorizer: IAuthorizer | None = None
+        self.peer_authentications: list[IAuthentication] = []
         self._certificate: tuple[bytes, bytes] | None = None
         self.faults: list[tuple[str, str]] = []
         for text in config.registrar.auth:
             self._try("auth", partial(self._authentication, text))
+        for text in config.registrar.enrp_auth:
+            self._try("enrp-auth", partial(self._peer_authentication, text))
         self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
         self._try("certificate", self._read_certificate)
 
     @property
     def warnings(self) -> list[str]:
         """What ought to be better."""
-        found = [w for a in self.authentications for w in getattr(a, "warnings", ())]
+        both = [*self.authentications, *self.peer_authentications]
+        found = [w for a in both for w in getattr(a, "warnings", ())]
         if self._config.registrar.asap_tls and not self.authentications:
             found.append("nobody can register: there is no auth, like psk:FILE")
         if self._certificate is not None:
@@ -47,37 +69,73 @@ class Material:
         return found
 
     def creator(self) -> ServerCreator:
-        """Make the TLS of new connections from what was read last."""
+        """Make the TLS of pool elements and users from what was read last."""
+        return self._creator(self.authentications)
+
+    def peer_creator(self) -> ServerCreator:
+        """Make the TLS of registrars that call us: with keys of their own."""
+        return self._creator(self.peer_authentications)
+
+    def to_call(self, name: str | None) -> "Call":
+        """
+        How the registrar `name` is called: what we show, and what it must prove.
+
+        :raise ValueError: there is nothing that could be shown to it.
+        """
         table = self._config.registrar
-        keyed = any(a.keys is not None for a in self.authentications)
-        authorities = [a.authorities for a in self.authentications if a.authorities]
-        certificate, key = self._certificate or (None, None)
-        return ServerCreator(
-            self._lookup if keyed else None,
-            certificate=certificate,
-            private_key=key,
-            authorities=b"\n".join(authorities) or None,
-            minimum=table.tls_minimum,
-            legacy_suites=table.legacy_suites,
+        if not self._config.required:
+            return Call(Plain(), lambda address: Subject("plain", Proof.PLAIN, address))
+        for authentication in self.peer_authentications:
+            if isinstance(authentication, PeerKeys):
+                key = authentication.keys.to_show(name)
+                if key is not None:
+                    security = PreSharedKey(key.identity, key.secret, table.tls_minimum)
+                    known = name or "unnamed"
+                    return Call(security, partial(authentication.called, key, known))
+            elif authentication.authorities and table.certificate and table.private_key:
+                path = getattr(authentication, "path", None)
+                issued = load(table.certificate, table.private_key)
+                certified = Certified(path, name, issued, table.tls_minimum)
+                return Call(certified, partial(_certified, name))
+        whose = f"{table.identity}@{name}" if name else table.identity
+        raise ValueError(
+            f"no key to call it with: enrp-auth has no key of {whose!r}"
+            + ("" if name else "; write peer as NAME=ENDPOINT, and have a key for that pair")
         )
 
     def unusable(self) -> list[tuple[str, str]]:
         """What would let no handshake succeed, although nothing of it is wrong by itself."""
         table = self._config.registrar
-        if not table.asap_tls:
-            return []
-        if not table.certificate and any(a.authorities for a in self.authentications):
-            words = "auth with client certificates needs the registrar's own certificate, too"
-            return [("certificate", words)]
         self.faults.clear()
-        self._try("asap-tls", self.creator)
+        for listens, key, authentications, creator in (
+            (table.asap_tls, "asap-tls", self.authentications, self.creator),
+            (table.enrp_tls, "enrp-tls", self.peer_authentications, self.peer_creator),
+        ):
+            if not listens:
+                continue
+            if not table.certificate and any(a.authorities for a in authentications):
+                auth = "auth" if key == "asap-tls" else "enrp-auth"
+                words = f"{auth} with certificates needs the registrar's own certificate, too"
+                self.faults.append(("certificate", words))
+            else:
+                self._try(key, creator)
+        for peer in self._config.peers if self._config.required else ():
+            self._try("peer", partial(self._callable, peer.target, peer.name))
         return self.faults
+
+    def _callable(self, target: str, name: str | None) -> None:
+        try:
+            self.to_call(name)
+        except ValueError as error:
+            raise ValueError(f"{target}: {error}") from None
 
     def reload(self) -> list[str]:
         """Read everything again; what doesn't load stays as it was, and why is returned."""
         self.faults.clear()
         for authentication in self.authentications:
             self._try("auth", authentication.reload)
+        for authentication in self.peer_authentications:
+            self._try("enrp-auth", authentication.reload)
         again = getattr(self.authorizer, "reload", None)
         if again is not None:
             self._try("rules", again)
@@ -86,6 +144,28 @@ class Material:
 
     def _authentication(self, text: str) -> None:
         self.authentications.append(make_authentication(text))
+
+    def _peer_authentication(self, text: str) -> None:
+        kind, _, argument = text.partition(":")
+        if kind == "psk":
+            peers = PeerKeys(argument, self._config.registrar.identity)
+            self.peer_authentications.append(peers)
+        else:
+            self.peer_authentications.append(make_authentication(text))
+
+    def _creator(self, authentications: list[IAuthentication]) -> ServerCreator:
+        table = self._config.registrar
+        stores = [a.keys for a in authentications if a.keys is not None]
+        authorities = [a.authorities for a in authentications if a.authorities]
+        certificate, key = self._certificate or (None, None)
+        return ServerCreator(
+            secrets_of(*stores) if stores else None,
+            certificate=certificate,
+            private_key=key,
+            authorities=b"\n".join(authorities) or None,
+            minimum=table.tls_minimum,
+            legacy_suites=table.legacy_suites,
+        )
 
     def _authorize(self) -> None:
         table = self._config.registrar
@@ -115,15 +195,6 @@ class Material:
                 )
             self._certificate = read
 
-    def _lookup(self, identity: str) -> bytes | None:
-        for authentication in self.authentications:
-            if authentication.keys is not None:
-                key = authentication.keys.lookup(identity)
-                if key is not None:
-                    secret: bytes = key.secret
-                    return secret
-        return None
-
     def _try(self, key: str, do: Callable[[], object]) -> None:
         try:
             do()
@@ -150,3 +221,8 @@ def _words(error: Exception) -> str:
     if error.args and isinstance(error.args[0], list):
         return "; ".join(str(entry[-1]) for entry in error.args[0])
     return str(error)
+
+
+def _certified(name: str | None, address: str) -> Subject:
+    """Who has shown a certificate for `name`, or for the host that was called."""
+    return Subject(f"dns:{name}" if name else f"host {address}", Proof.CERTIFICATE, address)

@@ -7,7 +7,7 @@ of the listener; only their answer makes a channel.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
 from typing import Protocol as Shape
 
@@ -20,7 +20,8 @@ from rserpool.security.credentials import Evidence, credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
 from rserpool.service.uses import Uses
-from rserpool.transport.connection import Connection
+from rserpool.transport.allowance import plain_address
+from rserpool.transport.connection import MAXIMUM_UNSENT_TO_REGISTRAR, Connection
 
 
 class Core(Shape):
@@ -75,6 +76,25 @@ class Sessions:
             callbackArgs=(connection,),
             errbackArgs=(connection,),
         )
+
+    def called(
+        self,
+        connection: Connection,
+        subject: Subject,
+        *,
+        dialled: str | None = None,
+        reaches: tuple[bytes, int] | None = None,
+    ) -> None:
+        """
+        We have called, and who answers has proven to be `subject`.
+
+        :param dialled, reaches: see :class:`Channel`.
+        """
+        self._enter(connection, subject, dialled, reaches)
+
+    def knows(self, connection: Connection) -> bool:
+        """Whether it is one of ours."""
+        return connection in self._channels
 
     def arrived(self, connection: Connection, messages: list[bytes]) -> None:
         """Messages of somebody who is known."""
@@ -166,18 +186,45 @@ class Sessions:
             return
         if connection.ended:
             return
-        addresses = frozenset({ip_address(connection.address)})
-        channel = Channel(self._protocol, subject, addresses, connection.port)
+        self._enter(connection, subject)
+        connection.release()
+
+    def _enter(
+        self,
+        connection: Connection,
+        subject: Subject,
+        dialled: str | None = None,
+        reaches: tuple[bytes, int] | None = None,
+    ) -> None:
+        if self._protocol is Protocol.ENRP:
+            connection.unasked = True
+            connection.unsent = MAXIMUM_UNSENT_TO_REGISTRAR
+        channel = Channel(
+            self._protocol,
+            subject,
+            frozenset({ip_address(connection.address)}),
+            connection.port,
+            local=_own_address(connection),
+            dialled=dialled,
+            reaches=reaches,
+        )
         self._channels[connection] = channel
         self.uses.opened(subject)
         self._core.opened(channel, connection)
-        connection.release()
 
     def _refused(self, failure: Failure, connection: Connection) -> None:
         self._log.info(
             "{peer}: not let in: {why}", peer=connection, why=failure.getErrorMessage()
         )
         connection.abort("not authenticated")
+
+
+def _own_address(connection: Connection) -> IPv4Address | IPv6Address | None:
+    """Our own address of a connection."""
+    try:
+        return ip_address(plain_address(connection.transport.getHost().host))
+    except (AttributeError, ValueError):
+        return None
 
 
 def _none(failure: Failure | None) -> Subject:

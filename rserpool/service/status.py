@@ -7,6 +7,7 @@ there are.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
@@ -21,6 +22,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import NoResource, Resource
 from twisted.web.server import Request, Site
 
+from rserpool.registrar.enrp import PeerState
 from rserpool.security.audit import described
 from rserpool.service.kinds import local_endpoint
 from rserpool.service.options import release
@@ -83,6 +85,7 @@ class Status:
             "checksum": f"{registrar.handlespace.checksum(registrar.server_id):#06x}",
             "listeners": [
                 {"endpoint": text, "address": listener.where,
+                 "protocol": "enrp" if (text, listener) in service.enrp_listeners else "asap",
                  "tls": listener.creator is not None,
                  "connections": len(listener.connections)}
                 for text, listener in service.listeners
@@ -95,7 +98,13 @@ class Status:
             "sessions": {
                 proof.value: count for proof, count in service.sessions.uses.by_proof.items()
             },
-            "credentials": [_use(use) for use in service.sessions.uses],
+            "credentials": [
+                _use(use)
+                for sessions in (service.sessions, service.peer_sessions)
+                for use in sessions.uses
+            ],
+            "serving": registrar.serving,
+            "peers": [_peer(one, time.monotonic()) for one in registrar.peers],
             "pools": len(pools),
             "elements": len(registrar.handlespace),
             "pool-list": [
@@ -134,13 +143,19 @@ class Status:
             f"<td>{'TLS' if one['tls'] else 'plain'}</td><td>{one['connections']}</td></tr>"
             for one in values["listeners"]
         )
+        peers = "".join(
+            f"<tr><td>{escape(str(one['name'] or one['server-id']))}</td>"
+            f"<td>{escape(str(one['address']))}</td><td>{escape(str(one['state']))}</td>"
+            f"<td>{'yes' if one['synchronized'] else 'no'}</td><td>{one['elements']}</td></tr>"
+            for one in values["peers"]
+        )
         counters = "".join(
             f"<tr><th>{escape(key.replace('_', ' '))}</th><td>{value}</td></tr>"
             for key, value in values["counters"].items()
         )
         return _HTML.format(
             id=escape(values["server-id"]), facts=facts, listeners=listeners, pools=rows,
-            counters=counters,
+            counters=counters, peers=peers,
         ).encode()  # fmt: skip
 
     def _listening(self, port: IListeningPort) -> None:
@@ -159,6 +174,21 @@ def _use(use: Use) -> dict[str, object]:
     }
 
 
+def _peer(peer: PeerState, now: float) -> dict[str, object]:
+    """Tell what is known of another registrar; checksums as RFC 5353 section 3.6.1 has them."""
+    return {
+        "name": peer.name,
+        "server-id": f"{peer.identifier:#010x}",
+        "address": peer.address,
+        "last-heard": round(now - peer.heard, 1),
+        "checksum-theirs": None if peer.theirs is None else f"{peer.theirs:#06x}",
+        "checksum-ours": f"{peer.ours:#06x}",
+        "synchronized": peer.synchronized,
+        "state": peer.state,
+        "elements": peer.elements,
+    }
+
+
 _HTML = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Registrar {id}</title>
 <style>
@@ -171,6 +201,8 @@ th {{ font-weight: 500 }}
 <table>{facts}</table>
 <h2>Listeners</h2>
 <table><tr><th>address</th><th>how</th><th>connections</th></tr>{listeners}</table>
+<h2>Other registrars</h2>
+<table><tr><th>registrar</th><th>address</th><th>state</th><th>synchronized</th><th>elements</th></tr>{peers}</table>
 <h2>Pools</h2>
 <table><tr><th>handle</th><th>policy</th><th>elements</th></tr>{pools}</table>
 <h2>Since the start</h2>
@@ -223,6 +255,19 @@ class _Metrics(Collector):
         for proof, count in values["sessions"].items():
             sessions.add_metric([proof], count)
         yield sessions
+        states = GaugeMetricFamily(
+            "rserpool_peers", "other registrars, by their state", labels=["state"]
+        )
+        counted = Counter(str(one["state"]) for one in values["peers"])
+        for state, count in counted.items():
+            states.add_metric([state], count)
+        yield states
+        agreed = GaugeMetricFamily(
+            "rserpool_peer_synchronized", "whether its checksum is ours", labels=["peer"]
+        )
+        for one in values["peers"]:
+            agreed.add_metric([one["server-id"]], int(one["synchronized"]))
+        yield agreed
         for name in ("refused", "failed-handshakes"):
             yield CounterMetricFamily(
                 f"rserpool_connections_{name.replace('-', '_')}",

@@ -8,6 +8,10 @@ memory.  When the transport has more to send than it likes, it says so (it treat
 producer), and we stop reading from that peer until it has drained.  What was read already
 is served in chunks, each only when the one before it found room.  A peer that doesn't drain
 in time is cut off.
+
+Two registrars both tell each other things without asking.  If each stopped reading until
+the other had drained, both could wait for ever; so an `unasked` connection is read all the
+same, and only the bound of what may wait holds, for which answers count as well.
 """
 
 from typing import Any
@@ -32,6 +36,8 @@ CHUNK = 64
 #: Octets that may wait for a peer that is told things without asking (keep-alives and
 #: updates), beyond which it is cut off.
 MAXIMUM_UNSENT = 4 * 1024 * 1024
+#: The same for a registrar, which is told of every change: 100,000 elements are 20 MiB.
+MAXIMUM_UNSENT_TO_REGISTRAR = 64 * 1024 * 1024
 
 
 class Receiver(Shape):
@@ -54,6 +60,8 @@ class Connection(Protocol):
 
     :ivar address, port: the peer's; an IPv4 address in IPv6 clothes is given as IPv4.
     :ivar evidence: what TLS proved, once it has; None on a plain connection.
+    :ivar unasked: both sides send without being asked: see Note [Back-pressure].
+    :ivar unsent: octets that may wait for a peer that doesn't read.
     :ivar active: when something last came or went, by the clock of its listener.
     :ivar stalled: since when the peer has not been reading, or None.
     :ivar ending: since when it has been closing, or None.
@@ -74,6 +82,8 @@ class Connection(Protocol):
         self.address = address
         self.port = port
         self.evidence: Evidence | None = None
+        self.unasked = False
+        self.unsent = MAXIMUM_UNSENT
         self.since = 0.0
         self.active = 0.0
         self.touched = True
@@ -159,7 +169,8 @@ class Connection(Protocol):
         """The transport has enough to send: see Note [Back-pressure]."""
         self._full = True
         self._pushed = 0
-        self._pause()
+        if not self.unasked:
+            self._pause()
 
     def resumeProducing(self) -> None:  # noqa: N802 - the transport calls it
         """The transport has room again."""
@@ -190,16 +201,21 @@ class Connection(Protocol):
 
     _pushed = 0
 
+    @property
+    def _stopped(self) -> bool:
+        """Whether nothing more may be served for now."""
+        return self._holding or (self._full and not self.unasked)
+
     def _open(self) -> None:
         self.ready = True
         self.touched = True
         self._receiver.opened(self)
 
     def _serve(self) -> None:
-        while self._waiting and not (self._holding or self._full or self._ended):
+        while self._waiting and not (self._stopped or self._ended):
             messages, self._waiting = self._waiting[:CHUNK], self._waiting[CHUNK:]
             self._receiver.arrived(self, messages)
-        if not (self._waiting or self._holding or self._full or self._ended):
+        if not (self._waiting or self._stopped or self._ended):
             self.transport.resumeProducing()
         elif not self._ended:
             self._pause()
@@ -210,5 +226,5 @@ class Connection(Protocol):
 
     def _unread(self, octets: int) -> None:
         self._pushed += octets
-        if self._pushed > MAXIMUM_UNSENT:
+        if self._pushed > self.unsent:
             self.abort(f"it left {self._pushed} octets unread")

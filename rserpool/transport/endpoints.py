@@ -62,6 +62,20 @@ def host_of(description: str) -> str | None:
     return host or None
 
 
+def port_of(description: str) -> int | None:
+    """The port that a client description calls; None: it is no number."""
+    args, options = _parse(_escaped(description))
+    port = options.get("port") or (args[-1] if len(args) > 1 else "")
+    return int(port) if port.isdecimal() else None
+
+
+def interface_of(description: str) -> str:
+    """The interface that a server description listens on; empty: on all of them."""
+    _, options = _parse(_escaped(description))
+    interface: str = options.get("interface", "")
+    return interface
+
+
 def _check(description: str, usage: str) -> None:
     kind, colon, _ = description.partition(":")
     if kind == "sctp":

@@ -1,13 +1,8 @@
-"""
-Listening: connections accepted within limits, with TLS or without, watched for time.
-
-One sweep a second looks at all connections of a listener, instead of a timer for each.
-"""
+"""Listening: connections accepted within limits, with TLS or without, watched for time."""
 
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
@@ -17,7 +12,6 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -27,20 +21,7 @@ from rserpool.security.psk.tls import Reason, handshake_failure
 from rserpool.transport.allowance import Allowance, plain_address
 from rserpool.transport.connection import Connection, Receiver
 from rserpool.transport.direct import send_at_once
-
-
-@attrs.frozen(kw_only=True)
-class Patience:
-    """Seconds that a peer may take; 0 switches one off."""
-
-    #: Stops half-open connections and handshakes that never end from taking sockets.
-    handshake: float = 10.0
-    #: Stops connections that do nothing from taking what honest peers need.
-    idle: float = 600.0
-    #: How long a peer may leave unread what it asked for.
-    stall: float = 30.0
-    #: How long a peer may take to say goodbye.
-    closing: float = 10.0
+from rserpool.transport.watch import Patience, Watch
 
 
 class Listener(Factory):
@@ -49,6 +30,7 @@ class Listener(Factory):
 
     :param creator: makes the server side of TLS; None: plain connections.
     :param failed: told of failed handshakes: address, reason, identity, words.
+    :ivar admits: False: who connects is hung up on at once, and goes elsewhere.
     """
 
     noisy = False
@@ -64,16 +46,20 @@ class Listener(Factory):
         creator: IOpenSSLServerConnectionCreator | None = None,
         failed: Callable[[str, Reason, str | None, str], None] | None = None,
     ) -> None:
-        self.connections: set[Connection] = set()
         self.creator = creator
+        self.admits = True
         self._receiver = receiver
         self._allowance = allowance
-        self._patience = patience
         self._clock = clock
         self._failed = failed
         self._port: IListeningPort | None = None
-        self._sweep = LoopingCall(self.sweep)
-        self._sweep.clock = clock
+        self._watch = Watch(patience, clock)
+        self.sweep = self._watch.sweep
+
+    @property
+    def connections(self) -> set[Connection]:
+        """Those that are open."""
+        return self._watch.connections
 
     @property
     def where(self) -> str:
@@ -87,7 +73,7 @@ class Listener(Factory):
         """Start; fails with what the endpoint says (a port that is taken)."""
         factory: Any = self
         if self.creator is not None:
-            factory = TLSMemoryBIOFactory(_Current(self), False, self, self._clock)
+            factory = _TLS(_Current(self), False, self, self._clock)
             # Answers to one read are joined already: another buffer would only add a
             # turn of the event loop to each.
             factory.protocol = TLSMemoryBIOProtocol
@@ -96,8 +82,7 @@ class Listener(Factory):
 
     def stop(self) -> "Deferred[object]":
         """Listen no more, and close what is open."""
-        if self._sweep.running:
-            self._sweep.stop()
+        self._watch.stop()
         for connection in list(self.connections):
             connection.close("the registrar stops")
         port = self._port
@@ -106,15 +91,15 @@ class Listener(Factory):
     def buildProtocol(self, addr: Any) -> Connection | None:  # noqa: N802 - Twisted's
         """Make the connection of one peer, or refuse it before anything is read."""
         address = plain_address(addr.host)
-        objection = self._allowance.objection(address)
-        if objection:
+        if not self.admits:
+            return None
+        if self._allowance.objection(address):
             self._allowance.refused += 1
             return None
         self._allowance.opened(address)
         secure = self.creator is not None
         connection = Connection(self, address, addr.port, secure)
-        connection.since = connection.active = self._clock.seconds()
-        self.connections.add(connection)
+        self._watch.add(connection)
         return connection
 
     def opened(self, connection: Connection) -> None:
@@ -136,33 +121,10 @@ class Listener(Factory):
         elif connection.secure:
             self._unproven(connection, reason)
 
-    def sweep(self) -> None:
-        """Cut off who takes too long."""
-        now, patience = self._clock.seconds(), self._patience
-        for connection in list(self.connections):
-            if connection.ended:
-                # TLS waits for the peer's goodbye, which one may withhold for ever.
-                connection.ending = connection.ending or now
-                if now - connection.ending > patience.closing:
-                    connection.finish()
-                continue
-            if connection.touched:
-                connection.touched = False
-                connection.active = now
-            if not connection.settled:
-                if patience.handshake and now - connection.since > patience.handshake:
-                    connection.abort("proving who it is takes too long")
-            elif connection.full:
-                connection.stalled = connection.stalled or now
-                if patience.stall and now - connection.stalled > patience.stall:
-                    connection.abort("it doesn't read its answers")
-            elif patience.idle and now - connection.active > patience.idle:
-                connection.close("it has been idle")
-
     def _listening(self, port: IListeningPort) -> IListeningPort:
         self._port = port
         send_at_once(port)
-        self._sweep.start(1.0, now=False)
+        self._watch.start()
         return port
 
     def _unproven(self, connection: Connection, reason: Failure) -> None:
@@ -170,6 +132,15 @@ class Listener(Factory):
         if self._failed is not None:
             handle = connection.transport.getHandle()
             self._failed(connection.address, *handshake_failure(handle, reason.value))
+
+
+class _TLS(TLSMemoryBIOFactory):
+    """Makes no TLS for a connection that the listener refuses: Twisted's own fails there."""
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
+        """Wrap the connection of one peer, if there is one."""
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)
 
 
 @implementer(IOpenSSLServerConnectionCreator)

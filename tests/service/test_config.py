@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.service.config import load
 from rserpool.service.settings import ConfigError, Override, parse_set
+from rserpool.wire.parameters import TCPTransport
 
 GOOD = """\
 [registrar]
@@ -32,6 +33,8 @@ pools = 1
 [limits]
 pools = -1
 """
+_TLS = {"asap-tls": "tcp:1", "auth": "psk:x"}
+_SCOPE = {**_TLS, "enrp-auth": "psk:y", "identity": "r1"}
 
 
 class Configuring(SynchronousTestCase):
@@ -109,8 +112,14 @@ class Configuring(SynchronousTestCase):
             ({"asap": "tcp:1"}, "without a TLS listener"),
             ({"asap-tls": "tcp:1"}, "TLS needs auth"),
             ({}, "listens nowhere"),
-            ({"asap-tls": "tcp:1", "auth": "psk:x", "peer": "tcp:h:1"}, "no ENRP yet"),
-            ({"asap-tls": "tcp:1", "auth": "psk:x", "enrp-tls": "tcp:1"}, "no ENRP yet"),
+            ({**_TLS, "peer": "tcp:h:1"}, "how registrars prove"),
+            ({**_TLS, "enrp-tls": "tcp:1"}, "how registrars prove"),
+            ({**_TLS, "peer": "tcp:h:1", "enrp-auth": "psk:y"}, "a name is needed"),
+            ({**_SCOPE, "peer": "r1=tcp:h:1"}, "own name"),
+            ({**_SCOPE, "identity": "r1@r2"}, "a registrar's name"),
+            ({**_TLS, "peer": "tcp:h:1", "enrp-auth": "certificate:y"}, "peers are shown"),
+            ({"security": "none", "asap": "tcp:1", "enrp-tls": "tcp:1"}, "would mix"),
+            ({"security": "none", "asap": "tcp:1", "enrp-auth": "psk:x"}, "would mix"),
             ({"asap-tls": "tcp:1", "private-key": "x"}, "go together"),
         ):
             given = [Override("registrar", key, value) for key, value in overrides.items()]
@@ -134,15 +143,25 @@ class Configuring(SynchronousTestCase):
         faults = self.faults("[registrar]\nasap-tls = [\n 'x',\n 'tcp:1',\n 7]\nauth='psk:x'\n")
         self.assertEqual([f.partition(" ")[0] for f in faults], ["FILE:3:", "FILE:5:"])
 
-    def test_no_peers_yet(self):
-        """Each key that needs other registrars is refused, where it stands."""
-        faults = self.faults(
-            f"{GOOD}\n".replace("server-id", "peer = 'tcp:h:1'\nenrp-tls = 'tcp:1'\nserver-id")
-        )
+    def test_peers(self):
+        """Other registrars have names or not, and are called at their endpoints."""
+        peers = 'identity = "r1"\nenrp-auth = "psk:x"\nenrp-tls = "tcp:9902"\n'
+        peers += 'peer = ["r2=tcp:h:1", "tcp:host=x:2"]\nserver-id'
+        config = self.load(GOOD.replace("server-id", peers))
         self.assertEqual(
-            sorted(fault.partition(": this")[0] for fault in faults),
-            ["FILE:4: registrar.peer", "FILE:5: registrar.enrp-tls"],
+            [(peer.name, peer.endpoint) for peer in config.peers],
+            [("r2", "tcp:h:1"), (None, "tcp:host=x:2")],
         )
+        self.assertEqual(config.settings.enrp_transport, TCPTransport(port=9902, addresses=()))
+
+    def test_bad_peers(self):
+        """A peer that can't be called is a fault, where it stands."""
+        for peer in ("r2", "r2=", "tcp:h", "r2=sctp:h:1", "=tcp:h:1", "tcp:h:0", "r2=tcp:1"):
+            [fault] = self.faults(GOOD.replace("server-id", f'peer = "{peer}"\nserver-id'))
+            self.assertIn("registrar.peer", fault)
+        twice = 'peer = ["tcp:h:1", "tcp:h:1"]\nidentity = "r1"\nenrp-auth = "psk:x"\nserver-id'
+        [fault] = self.faults(GOOD.replace("server-id", twice))
+        self.assertIn("given twice", fault)
 
     def test_plain_beside_tls(self):
         """A secure registrar may listen plain as well: to refuse."""

@@ -13,7 +13,8 @@ from rserpool.transport.allowance import (
     network,
     plain_address,
 )
-from rserpool.transport.listener import Listener, Patience
+from rserpool.transport.listener import Listener
+from rserpool.transport.watch import Patience
 
 MESSAGE = bytes.fromhex("0700000800000000")
 

@@ -1,0 +1,132 @@
+"""
+Calling other registrars: one attempt for each `Dial`.
+
+When to call again is the core's to decide; here it is decided how: by which key or
+certificate, and that who answers has proven to be who was meant.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from typing import Protocol as Shape
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rserpool.client.call import CALL_TIMEOUT
+from rserpool.client.call import Call as Attempt
+from rserpool.security.decisions import Subject
+from rserpool.service.config import Peer
+from rserpool.service.kinds import split_peer
+from rserpool.service.material import Call
+from rserpool.service.session import Sessions
+from rserpool.transport import endpoints
+
+#: Seconds in which a call that fails for the same reason isn't told again.
+QUIET = 60.0
+
+
+class Material(Shape):
+    """What says how to call."""
+
+    def to_call(self, name: str | None) -> Call:
+        """How the registrar of this name is called."""
+
+
+class Dialler:
+    """
+    Calls registrars, and gives their connections to the sessions.
+
+    :param peers: those that are configured: one that is told of by another registrar may be
+        one of them.
+    :param unreachable: told of each target that can't be called.
+    """
+
+    _log = Logger(namespace="rserpool.service")
+
+    def __init__(
+        self,
+        reactor: Any,
+        sessions: Sessions,
+        material: Material,
+        peers: Sequence[Peer],
+        unreachable: Any,
+    ) -> None:
+        self._reactor = reactor
+        self._sessions = sessions
+        self._material = material
+        self._names = {peer.endpoint: peer.name for peer in peers}
+        self._unreachable = unreachable
+        self._calls: dict[Attempt, tuple[str, Call]] = {}
+        self._told: dict[str, tuple[str, float]] = {}
+        self._next = 0
+
+    def dial(self, target: str) -> None:
+        """Call, once."""
+        name, endpoint = split_peer(target)
+        name = name or self._names.get(endpoint)
+        try:
+            how = self._material.to_call(name)
+            creator = how.security.creator(endpoints.host_of(endpoint) or "")
+            where = endpoints.client(self._reactor, endpoint, CALL_TIMEOUT)
+        except (ValueError, OSError) as error:
+            words = str(error)
+            self._reactor.callLater(0, self._fail, target, words)
+            return
+        self._next += 1
+        attempt = Attempt(self, self._next, how.security, endpoint)
+        self._calls[attempt] = target, how
+        attempt.dial(self._reactor, where, creator)
+
+    def stop(self) -> None:
+        """Hang up everywhere."""
+        calls, self._calls = self._calls, {}
+        for attempt in calls:
+            attempt.hang_up()
+
+    def reached(self, call: Attempt) -> None:
+        """A call came about, TLS and all."""
+        if call not in self._calls or call.connection is None:
+            call.hang_up()
+            return
+        target, how = self._calls[call]
+        self._told.pop(target, None)
+        subject: Subject = how.subject(call.connection.address)
+        self._log.info("connected with registrar {target}", target=target)
+        self._sessions.called(call.connection, subject, dialled=target)
+
+    def failed(self, call: Attempt, words: str) -> None:
+        """A call has failed."""
+        found = self._calls.pop(call, None)
+        if found is not None:
+            self._fail(found[0], words)
+
+    def arrived(self, call: Attempt, messages: list[bytes]) -> None:
+        """Messages have come."""
+        if call.connection is not None:
+            self._sessions.arrived(call.connection, messages)
+
+    def lost(self, call: Attempt, words: str) -> None:
+        """A connection has ended, or never came about."""
+        found = self._calls.pop(call, None)
+        if found is None:
+            return
+        target, _ = found
+        connection = call.connection
+        if connection is not None and self._sessions.knows(connection):
+            self._log.info(
+                "the connection with registrar {target} has ended: {words}",
+                target=target, words=words,
+            )  # fmt: skip
+            self._sessions.lost(connection, Failure(ConnectionError(words)))
+        else:
+            self._fail(target, words)
+
+    def _fail(self, target: str, words: str) -> None:
+        now = self._reactor.seconds()
+        before = self._told.get(target)
+        if before is None or before[0] != words or now - before[1] > QUIET:
+            self._told[target] = words, now
+            self._log.warn(
+                "registrar {target} can't be reached: {words}", target=target, words=words
+            )
+        self._unreachable(target)
