@@ -1,10 +1,11 @@
-"""``rserpool init DIR``: everything that a first registrar and a first element need."""
+"""``rserpool init DIR``: everything that first registrars and first elements need."""
 
 import argparse
 import os
 import socket
 from pathlib import Path
 
+from rserpool.cli import scope
 from rserpool.cli.outcome import DONE, Failure, tell
 from rserpool.security.certificate import make
 from rserpool.security.psk import keyfile
@@ -30,7 +31,7 @@ _ELEMENT = """\
 [element]
 pool = "{pool}"
 service = "tcp:127.0.0.1:8080"
-registrar = ["tcp:{host}:{port}"]
+registrar = [{registrars}]
 psk = "{dir}/{element}.psk"
 check = "tcp"
 """
@@ -53,45 +54,71 @@ def init(args: argparse.Namespace) -> int:
         raise Failure(f"{directory} isn't empty; give another directory, or empty it first")
     names = args.name or ["localhost", _hostname(), "127.0.0.1", "::1"]
     elements = args.element or ["web-1", "web-2", "web-3"]
+    names = list(dict.fromkeys(names))
+    host = args.name[0] if args.name else "127.0.0.1"
     try:
+        if args.registrars < 1:
+            raise ValueError("--registrars: at least one")
+        found = scope.places(directory, args, host)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _certificates(directory, list(dict.fromkeys(names)))
+        authority = make.authority("rserpool authority")
+        make.write(authority, str(directory / "ca.pem"), str(directory / "ca.key"))
         for element in elements:
             secret = os.urandom(32)
             for file in ("elements", element.replace("/", "_")):
                 keyfile.add(str(directory / f"{file}.psk"), element, secret)
-        _configurations(directory, args, elements[0])
+        if args.registrars > 1:
+            _scope(directory, found, authority, names, args)
+        else:
+            _single(directory, authority, names, args)
+        text = _ELEMENT.format(
+            dir=directory, element=elements[0], pool="web",
+            registrars=", ".join(f'"{place.asap}"' for place in found),
+        )  # fmt: skip
+        (directory / "pe.toml").write_text(text)
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:
         raise Failure(str(error)) from None
-    _say(directory, args, names, elements)
+    if args.registrars > 1:
+        _say_scope(directory, args, found, elements)
+    else:
+        _say(directory, args, names, elements)
     return DONE
 
 
-def _certificates(directory: Path, names: list[str]) -> None:
-    authority = make.authority("rserpool authority")
-    make.write(authority, str(directory / "ca.pem"), str(directory / "ca.key"))
+def _single(
+    directory: Path, authority: make.Issued, names: list[str], args: argparse.Namespace
+) -> None:
     registrar = make.issue(authority, names)
     make.write(registrar, str(directory / "registrar.pem"), str(directory / "registrar.key"))
+    text = _REGISTRAR.format(
+        dir=directory, port=args.port, interface=_interface(args),
+        server_id=f"{int.from_bytes(os.urandom(4), 'big') or 1:#010x}",
+    )  # fmt: skip
+    (directory / "registrar.toml").write_text(text)
+    (directory / "rules.toml").write_text(_RULES)
 
 
-def _configurations(directory: Path, args: argparse.Namespace, element: str) -> None:
+def _scope(
+    directory: Path,
+    found: list[scope.Place],
+    authority: make.Issued,
+    names: list[str],
+    args: argparse.Namespace,
+) -> None:
+    scope.write(found, authority, names, _RULES, _interface(args))
+    for place in found:
+        # Each directory has all that its registrar needs, so that it can go to its host.
+        keys = place.directory / "elements.psk"
+        keys.touch(mode=0o600)
+        keys.write_bytes((directory / "elements.psk").read_bytes())
+
+
+def _interface(args: argparse.Namespace) -> str:
     # A colon is escaped for the endpoint, and the backslash once more for TOML.
     address = (args.interface or "").replace(":", r"\\:")
-    interface = f":interface={address}" if address else ""
-    facts = {
-        "dir": directory,
-        "port": args.port,
-        "interface": interface,
-        "host": args.name[0] if args.name else "127.0.0.1",
-        "pool": "web",
-        "element": element,
-        "server_id": f"{int.from_bytes(os.urandom(4), 'big') or 1:#010x}",
-    }
-    (directory / "registrar.toml").write_text(_REGISTRAR.format(**facts))
-    (directory / "pe.toml").write_text(_ELEMENT.format(**facts))
-    (directory / "rules.toml").write_text(_RULES)
+    return f":interface={address}" if address else ""
 
 
 def _say(
@@ -120,6 +147,47 @@ def _say(
         f"  twistd -n rserpool-enrp --config {directory}/registrar.toml",
         f"  twistd -n rserpool-pe --config {directory}/pe.toml --service tcp:ADDRESS:PORT",
         f"  {resolve} --ca {directory}/ca.pem",
+    )
+
+
+def _say_scope(
+    directory: Path, args: argparse.Namespace, found: list[scope.Place], elements: list[str]
+) -> None:
+    value = {
+        "directory": str(directory),
+        "registrars": [
+            {"name": place.name, "directory": str(place.directory), "asap": place.asap,
+             "enrp": place.enrp}
+            for place in found
+        ],
+        "elements": elements,
+        "files": sorted(str(p.relative_to(directory)) for p in directory.rglob("*.*")),
+    }  # fmt: skip
+    first = found[0]
+    tell(
+        value,
+        args.json,
+        f"Made in {directory}:",
+        _file("ca.pem, ca.key", "an authority; users get ca.pem, ca.key stays here"),
+        *(
+            _file(f"{place.name}/", f"registrar {place.name} at {place.asap}: for its host")
+            for place in found
+        ),
+        _file("  registrars.psk", "in each: its keys with the others, and with admin"),
+        _file("admin.psk", "the keys to look at all of them: rserpool dump"),
+        _file("elements.psk", f"the keys of {', '.join(elements)}; each registrar has a copy"),
+        *(_file(f"{name}.psk", f"the key of {name}: take it to its host") for name in elements),
+        _file("pe.toml", "an element's configuration, which knows all registrars"),
+        "",
+        "Next:",
+        *(
+            f"  twistd -n --pidfile= rserpool-enrp --config {place.directory}/registrar.toml"
+            for place in found
+        ),
+        f"  twistd -n rserpool-pe --config {directory}/pe.toml --service tcp:ADDRESS:PORT",
+        f"  rserpool resolve web --registrar {first.asap} --ca {directory}/ca.pem",
+        f"  rserpool dump --registrar {first.enrp} --psk {directory}/admin.psk "
+        f"--identity {scope.ADMINISTRATOR}@{first.name}",
     )
 
 

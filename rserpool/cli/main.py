@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rserpool.cli import certificate, explain, init, pools, psk
+from rserpool.cli import certificate, dump, explain, init, pools, psk
 from rserpool.cli.asking import add_options
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
 
@@ -20,6 +20,8 @@ _EXAMPLES = """\
 examples:
   rserpool init ~/pool                      keys, certificates, ready-to-run configurations
   rserpool resolve web --registrar tcp:registrar.example:3864 --ca ~/pool/ca.pem
+  rserpool init ~/scope --registrars 3      the same for three registrars, r1 to r3
+  rserpool dump --registrar tcp:localhost:9902 --psk ~/scope/admin.psk --identity admin@r1
   rserpool watch web --json                 (with RSERPOOL_REGISTRAR set)
   rserpool psk add ~/pool/elements.psk web-4 --to web-4.psk
 """
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_pools(commands)
+    _add_dump(commands)
     _add_init(commands)
     _add_psk(commands)
     _add_certificate(commands)
@@ -87,6 +90,14 @@ def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     report.add_argument("pe_id", metavar="PE-ID", help="the element, decimal or 0x")
 
 
+def _add_dump(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "dump", dump.dump,
+        "print all that a registrar knows, asked where other registrars call it (ENRP)",
+    )  # fmt: skip
+    add_options(parser)
+
+
 def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
         commands, "init", init.init,
@@ -106,6 +117,19 @@ def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--port", type=int, default=3864, help="of the registrar (default: 3864)"
     )
     parser.add_argument("--interface", metavar="ADDRESS", help="listen on this address only")
+    parser.add_argument(
+        "--registrars", type=int, default=1, metavar="N",
+        help="make a scope of N registrars, r1 to rN, each in a directory of its own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--host", metavar="HOSTNAME", action="append",
+        help="with --registrars: where each runs, in order; else all run here, their ports "
+        "10 apart",
+    )  # fmt: skip
+    parser.add_argument(
+        "--enrp-port", type=int, default=9902,
+        help="with --registrars: where registrars call each other (default: 9902)",
+    )  # fmt: skip
 
 
 def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -70,6 +70,7 @@ class Auditing:
         if channel is None or self._adoption.moving(peer.identifier):
             return
         ours = self._share.handlespace.checksum(peer.identifier)
+        peer.agreed = ours == checksum
         if ours == checksum and not peer.doubtful:
             self._disputes.pop(peer.identifier, None)
             return
@@ -99,6 +100,7 @@ class Auditing:
             self._audit("resync.failed", peer, why)
             return
         peer.doubtful = False
+        peer.agreed = True
         words = f"{download.elements} elements, {len(marked)} it has no more"
         self._audit("resync.done", peer, words)
         self._chores.add(self._sweep(peer.identifier, marked), now)

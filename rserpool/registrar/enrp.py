@@ -194,7 +194,7 @@ class Scope:
                 heard=peer.heard,
                 theirs=peer.theirs,
                 ours=ours,
-                synchronized=peer.channel is not None and peer.theirs == ours,
+                synchronized=peer.channel is not None and peer.agreed,
                 state=state,
                 elements=self._share.handlespace.count(peer.identifier),
             )

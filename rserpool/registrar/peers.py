@@ -54,6 +54,7 @@ class Peer:
     :ivar heard: peer_last_heard (section 4.1).
     :ivar asked: until when it must show a sign of life.
     :ivar theirs: the PE checksum that it sent last.
+    :ivar agreed: whether it was ours of its elements then, or its list has come since.
     :ivar doubtful: what we have of it isn't all from itself, by one connection that has held:
         a checksum tells which elements it has, but not whether they look as they did.
     """
@@ -67,6 +68,7 @@ class Peer:
     state: State = State.ACTIVE
     asked: float | None = None
     theirs: int | None = None
+    agreed: bool = False
     doubtful: bool = True
     since: float = 0.0
 

@@ -66,6 +66,11 @@ def _secure(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
 
 def _peers(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
     """What other registrars need of us, and we of them."""
+    if table.identity:
+        try:
+            check_name(table.identity)
+        except ValueError as error:
+            yield "identity", str(error)
     if not (table.enrp_tls or table.peer):
         return
     kinds = {text.partition(":")[0] for text in table.enrp_auth}
@@ -78,11 +83,6 @@ def _peers(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
         )
     if table.peer and "psk" in kinds and not table.identity:
         yield "identity", "with enrp-auth psk: a name is needed under which peers are called"
-    if table.identity:
-        try:
-            check_name(table.identity)
-        except ValueError as error:
-            yield "identity", str(error)
     if table.peer and kinds == {"certificate"} and not table.certificate:
         yield "certificate", "with enrp-auth certificate: peers are shown this certificate"
     for peer in table.peer:
