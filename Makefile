@@ -7,7 +7,7 @@ TRIAL = $(BIN)/python -W error::ResourceWarning -m twisted.trial --temp-director
 SEED ?= 1
 SECONDS ?= 60
 
-.PHONY: help demo test lint types docs bench fuzz test-install test-oldest test-pythons clean
+.PHONY: help demo test lint types docs bench fuzz scope test-install test-oldest test-pythons clean
 
 help:
 	@echo "make demo          a registrar, three servers, a client: the whole story in a minute"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs          the documentation, in build/docs"
 	@echo "make bench         the speed, in build/bench.json"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
+	@echo "make scope         three registrars under load, killed ten times, for real"
 	@echo "make test-install  wheel and sdist, each in a new environment"
 	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
 	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found"
@@ -57,6 +58,9 @@ bench: $(VENV)/stamp
 
 fuzz: $(VENV)/stamp
 	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+scope: $(VENV)/stamp
+	SCOPE_ELEMENTS=300 SCOPE_KILLS=10 $(TRIAL)-scope tests.test_scope.Killed
 
 test-install: $(VENV)/stamp-tools
 	$(BIN)/python tools/install_test.py $(BIN)/python
