@@ -211,7 +211,7 @@ class RegistrarService(Service):
         if self.config.registrar.enrp_tls:
             self._renew_tls(self.enrp_listeners, self.security.peer_creator)
         for warning in self.security.warnings:
-            self._log.warn("{warning}", warning=warning)
+            self._log.warn("{words}", words=warning)
         closed = self.sessions.close_unheld() + self.peer_sessions.close_unheld()
         self._log.info(
             "{what}; {count} sessions closed",
@@ -260,7 +260,7 @@ class RegistrarService(Service):
         if self.status is not None:
             self._log.info("status on {where}", where=self.status.where)
         for warning in self.security.warnings:
-            self._log.warn("{warning}", warning=warning)
+            self._log.warn("{words}", words=warning)
 
     def _secured(self, listener: Listener) -> str:
         """How a listener is secured, in words."""

@@ -8,6 +8,10 @@ import attrs
 from rserpool.security.budgets import Budget, Rate
 
 _FAILURES = Rate(10, 100)
+#: Handshakes that the peer gives up cost time, too, but guess no key, and are honest mostly:
+#: an element that looks for a home calls three registrars and keeps one (RFC 5352 section
+#: 3.6).  So many more of them are allowed than of those that fail.
+_GIVEN_UP = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +37,10 @@ class Allowance:
         self._seconds = seconds
         self._by_address: dict[str, int] = {}
         self._total = 0
-        self._failures = Budget(limits.handshake_failures, "failed handshakes")
+        rate = limits.handshake_failures
+        self._failures = Budget(rate, "failed handshakes")
+        more = Rate(rate.per_second * _GIVEN_UP, rate.burst * _GIVEN_UP)
+        self._given_up = Budget(more, "handshakes given up")
         self.refused = 0
         self.failed_handshakes = 0
 
@@ -45,7 +52,8 @@ class Allowance:
         per = limits.connections_per_address
         if per and self._by_address.get(key, 0) >= per:
             return "too many connections from its address"
-        if self._failures.spent(key, self._seconds()):
+        now = self._seconds()
+        if self._failures.spent(key, now) or self._given_up.spent(key, now):
             return "too many failed handshakes from its address"
         return ""
 
@@ -63,10 +71,11 @@ class Allowance:
         if not self._by_address[key]:
             del self._by_address[key]
 
-    def failed(self, address: str) -> None:
-        """A handshake has failed."""
+    def failed(self, address: str, *, given_up: bool = False) -> None:
+        """A handshake has failed; or the peer has given it up."""
         self.failed_handshakes += 1
-        self._failures.spend(network(address), self._seconds())
+        budget = self._given_up if given_up else self._failures
+        budget.spend(network(address), self._seconds())
 
     def __len__(self) -> int:
         return self._total

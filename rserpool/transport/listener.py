@@ -128,10 +128,11 @@ class Listener(Factory):
         return port
 
     def _unproven(self, connection: Connection, reason: Failure) -> None:
-        self._allowance.failed(connection.address)
+        handle = connection.transport.getHandle()
+        failure = handshake_failure(handle, reason.value)
+        self._allowance.failed(connection.address, given_up=failure[0] is Reason.LEFT)
         if self._failed is not None:
-            handle = connection.transport.getHandle()
-            self._failed(connection.address, *handshake_failure(handle, reason.value))
+            self._failed(connection.address, *failure)
 
 
 class _TLS(TLSMemoryBIOFactory):

@@ -3,9 +3,23 @@
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.registrar.effects import Announce, Audit, CancelTimer, Close, Send, SetTimer
+from rserpool.registrar.effects import (
+    Announce,
+    Audit,
+    CancelTimer,
+    Close,
+    Dial,
+    Reach,
+    Send,
+    Serve,
+    SetTimer,
+)
+from rserpool.registrar.events import Channel, Protocol
+from rserpool.security.decisions import Proof, Subject
 from rserpool.service.driver import Driver
 from rserpool.wire import asap
+from rserpool.wire.parameters import TCPTransport
+from tests.fleet import HERE
 from tests.registrar.scene import Scene, registration
 
 
@@ -23,6 +37,10 @@ class ScriptedRegistrar:
     def lost(self, channel, now):
         """Return the script."""
         return self.effects
+
+    def connected(self, channel, now):
+        """Nothing."""
+        return []
 
     def rang(self, name, now):
         """Remember the ring."""
@@ -129,3 +147,56 @@ class Real(SynchronousTestCase):
         self.assertEqual(scene.members(), set())
         # the answer, a keep-alive, and the news that it was taken out
         self.assertEqual(len(wire.written), 3)
+
+
+class Peers(SynchronousTestCase):
+    """What is for other registrars."""
+
+    def setUp(self):
+        self.clock = Clock()
+        self.scripted = ScriptedRegistrar()
+        self.driver = Driver(self.scripted, self.clock, self.clock.seconds, lambda audit: None)
+        subject = Subject("r2", Proof.PSK, "192.0.2.2")
+        self.channel = Channel(Protocol.ENRP, subject, frozenset())
+        self.wire = Wire()
+        self.driver.opened(self.channel, self.wire)
+
+    def want(self, *effects):
+        """The registrar wants these."""
+        self.scripted.effects = list(effects)
+        self.driver.arrived(self.channel, [b"...."])
+
+    def test_one_write(self):
+        """All that is for a peer in one turn goes out in one write, in order."""
+        self.want(Send(self.channel, b"abc"))
+        self.want(Send(self.channel, b"def"), Send(self.channel, b"ghi"))
+        self.assertEqual(self.wire.written, [])
+        self.clock.advance(0)
+        self.assertEqual(self.wire.written, [b"abcdefghi"])
+        self.clock.advance(10)
+        self.assertEqual(len(self.wire.written), 1)
+
+    def test_close(self):
+        """What was to be said goes out before the connection is closed."""
+        self.want(Send(self.channel, b"bye"), Close(self.channel, "double"))
+        self.assertEqual((self.wire.written, self.wire.closed), ([b"bye"], ["double"]))
+        self.clock.advance(0)
+        self.assertEqual(len(self.wire.written), 1)
+
+    def test_lost(self):
+        """Nothing is written to a peer that has gone."""
+        self.want(Send(self.channel, b"abc"))
+        self.scripted.effects = []
+        self.driver.lost(self.channel)
+        self.clock.advance(0)
+        self.assertEqual(self.wire.written, [])
+
+    def test_wishes(self):
+        """Calls are passed on, and that service may begin."""
+        told = []
+        self.driver.on_dial = told.append
+        self.driver.on_reach = told.append
+        self.driver.on_serve = lambda: told.append("serve")
+        reach = Reach((b"web", 1), TCPTransport(port=1, addresses=(HERE,)), b"x")
+        self.want(Dial("r3=tcp:h:1"), reach, Serve())
+        self.assertEqual(told, ["r3=tcp:h:1", reach, "serve"])

@@ -268,6 +268,13 @@ class Allowed(Scene):
         self.clock.advance(1.5)
         self.assertEqual(self.allowance.objection("192.0.2.1"), "")
 
+    def test_given_up_handshakes(self):
+        """Who gives handshakes up, as an honest element does, may do so more often."""
+        for _ in range(3 * 20):
+            self.assertEqual(self.allowance.objection("192.0.2.1"), "")
+            self.allowance.failed("192.0.2.1", given_up=True)
+        self.assertIn("handshakes", self.allowance.objection("192.0.2.1"))
+
     def test_addresses(self):
         """IPv4 in IPv6's clothes is IPv4; zones are nothing."""
         self.assertEqual(plain_address("::ffff:192.0.2.1"), "192.0.2.1")
