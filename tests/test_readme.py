@@ -45,10 +45,11 @@ class Typed(SynchronousTestCase):
         """The services have the options that are given to them."""
         services = {"rserpool-enrp": RegistrarOptions, "rserpool-pe": ElementOptions}
         found = [words for words in commands() if words[0] == "twistd"]
-        self.assertEqual(len(found), 2)
+        self.assertEqual(len(found), 4)
         for words in found:
-            options = services[words[2]]()
-            for word in words[3:]:
+            [place] = [place for place, word in enumerate(words) if word in services]
+            options = services[words[place]]()
+            for word in words[place + 1 :]:
                 if word.startswith("--"):
                     known = [option.rstrip("=") for option in options.longOpt]
                     self.assertIn(word[2:], known)

@@ -85,7 +85,10 @@ class Ownership:
 
     def objected(self, element: Element, peer: Peer) -> bool:
         """Whether `peer` is the home it came from, which has asked it and had an answer."""
-        return self._moved.pop(element, None) == peer.identifier
+        if self._moved.get(element) != peer.identifier:
+            return False
+        del self._moved[element]
+        return True
 
     def yielded(self, element: Element) -> Claim | None:
         """Its home lets it go: whose it is then, if somebody claims it."""

@@ -151,12 +151,12 @@ class Replication:
     def _transferred(self, peer: Peer, handle: bytes, entry: Description, now: float) -> str:
         """The home of an element says that another registrar is its home now."""
         element = self._handlespace.find(handle, entry.identifier)
-        if element is not None and element.home == entry.home:
-            self.ownership.asserted(element)
-            self.ownership.objected(element, peer)
-            return ""
-        if element is None and entry.home == self._share.server_id:
-            return ""  # it has ended with us meanwhile
+        if entry.home == self._share.server_id:
+            if element is None:
+                return ""  # it has ended with us meanwhile
+            if element.home == entry.home:
+                self.ownership.objected(element, peer)  # the home before has yielded
+                return ""
         if element is None or element.home != peer.identifier:
             return f"it speaks for an element of {entry.home:#010x}"
         if entry.home == self._share.server_id:

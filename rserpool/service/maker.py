@@ -21,12 +21,12 @@ from rserpool.security.audit import AuditLog
 from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.tls import Reason, ServerCreator
+from rserpool.service.caller import Caller
 from rserpool.service.config import TABLES, Config, read
 from rserpool.service.dialler import Dialler
 from rserpool.service.driver import Driver
 from rserpool.service.material import Material
 from rserpool.service.options import options, release
-from rserpool.service.reacher import Reacher
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
 from rserpool.service.status import Status
@@ -121,11 +121,11 @@ class RegistrarService(Service):
         self.dialler = Dialler(
             reactor, self.peer_sessions, security, config.peers, self.driver.unreachable
         )
-        self.reacher = Reacher(reactor, self.sessions)
+        self.caller = Caller(reactor, self.sessions)
         self.driver.on_dial = self.dialler.dial
         self.driver.on_serve = self._serve
         if not config.required:
-            self.driver.on_reach = self.reacher.reach
+            self.driver.on_reach = self.caller.reach
         creator = security.creator() if table.asap_tls else None
         self.asap_listeners = [
             *((text, self._listener(None)) for text in table.asap),
@@ -191,7 +191,7 @@ class RegistrarService(Service):
             self._check.cancel()
         self.driver.stop()
         self.dialler.stop()
-        self.reacher.stop()
+        self.caller.stop()
         stopping: list[Deferred[Any]] = [listener.stop() for _, listener in self.listeners]
         if self.status is not None:
             stopping.append(self.status.stop())

@@ -24,7 +24,7 @@ AT_ONCE, MAXIMUM_WAITING = 50, 100_000
 TIMEOUT = 5.0
 
 
-class Reacher:
+class Caller:
     """Calls elements, and gives their connections to the sessions of ASAP."""
 
     _log = Logger(namespace="rserpool.service")
