@@ -61,6 +61,7 @@ class Call(Factory):
         self._attempt: Any = None
         self._timeout: IDelayedCall | None = None
         self._over = False
+        self._heard = False
 
     def dial(self, reactor: Any, endpoint: Any, creator: Any) -> None:
         """Call."""
@@ -107,6 +108,7 @@ class Call(Factory):
 
     def arrived(self, connection: Connection, messages: list[bytes]) -> None:
         """Messages have come."""
+        self._heard = True
         self._owner.arrived(self, messages)
 
     def lost(self, connection: Connection, reason: Failure) -> None:
@@ -119,8 +121,10 @@ class Call(Factory):
     def _words(self, connection: Connection, reason: Failure) -> str:
         error: Any = reason.value
         if not isinstance(error, SSL.Error):
-            if connection.ready:
+            if connection.ready and self._heard:
                 return "the connection was lost"
+            if connection.ready:
+                return "it hung up before it said anything; it may not serve yet"
             return "it hung up in the TLS handshake; is that its port for TLS?"
         handle = connection.transport.getHandle()
         if self._security.proof is Proof.CERTIFICATE:

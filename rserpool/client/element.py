@@ -13,6 +13,14 @@ operator mends): those are tried again after a pause that doubles up to RETRAN-M
 more than MAX-REG-ATTEMPT attempts in a row came to nothing, the application is told so
 once.  RFC 5352 would have it stop there; it goes on at the pace of RETRAN-MAX, because
 nobody would start it again.
+
+Note [Who is home]
+
+The home registrar is whoever the hunt has found; its server ID is another matter, and no
+answer to a registration tells it.  It is learnt from the first keep-alive by each new
+connection, and from one with the H flag, by which a registrar that took over our home's
+elements says that it is home now (RFC 5352 section 3.4, KA2.4; RFC 5353 section 3.5.2).
+Registrations carry it, or 0 until then, never that of the home before.
 """
 
 import attrs
@@ -251,15 +259,19 @@ class Element:
         if self._budget < 1:
             return []
         self._budget -= 1
-        effects: list[Effect] = []
-        if message.new_home and message.server != self.home and self.home:
-            effects.append(Tell(Notice(What.ADOPTED, f"{message.server:#010x} is home now")))
-        if message.new_home or not self.home:
-            self.home = message.server
+        effects = self._housed(message)
         ack = asap.EndpointKeepAliveAck(
             handle=self.membership.handle, identifier=self.membership.identifier
         )
         return [*effects, Send(asap.encode(ack))]
+
+    def _housed(self, message: asap.EndpointKeepAlive) -> list[Effect]:
+        """Learn who the home is: see Note [Who is home]."""
+        if message.server == self.home or (self.home and not message.new_home):
+            return []
+        self.home = message.server
+        what = What.ADOPTED if message.new_home else What.IDENTIFIED
+        return [Tell(Notice(what, f"{self.home:#010x}"))]
 
     def _renewal(self) -> float:
         life = self.membership.life

@@ -20,7 +20,8 @@ class What(enum.Enum):
     EXPIRED = "expired"  # the registrar says that we are no longer registered
     WITHDRAWN = "withdrawn"  # de-registered
     RETAINED = "retained"  # the registrar refuses to de-register us
-    ADOPTED = "adopted"  # another registrar is home now
+    IDENTIFIED = "identified"  # the home registrar has told its server ID
+    ADOPTED = "adopted"  # a registrar has made itself the home, by a takeover
     COMPLAINED = "complained"  # the registrar has sent an ASAP_ERROR
 
 

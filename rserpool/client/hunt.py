@@ -1,9 +1,16 @@
 """
 The server hunt (RFC 5352 section 3.6): finding a home registrar among those known.
 
-Pure.  At most three calls at once; those that fail give way to others.  Registrars that
-have not been tried come before those that have, the one that was just lost comes last, and
-every pause doubles, with jitter, so that a fleet doesn't come back all in one moment.
+Pure.  At most three calls at once; those that fail give way to others.
+
+Note [Rounds]
+
+In one round each registrar is called once.  One that fails, and one that takes a connection
+only to close it (it may have just started, and serve nobody yet), has had its turn, and the
+next is called in the same moment: a pool element without a home may be taken for dead.  When
+all have had their turn there is a pause before the next round.  It doubles with each round,
+so that nobody is called in a loop, and has jitter, so that a fleet doesn't come back all in
+one moment.  A home that held and was lost begins a new round, in which it has had its turn.
 """
 
 from collections.abc import Iterable
@@ -16,7 +23,7 @@ AT_ONCE = 3
 #: T5-Serverhunt and the bound of its doubling, RETRAN-MAX, in seconds (section 7).
 T5 = 10.0
 RETRAN_MAX = 60.0
-#: The pause when every registrar has failed, or the home was lost; it doubles too.
+#: The pause before those that have had their turn are called again; it doubles, too.
 PAUSE = 0.5
 #: A home that is lost sooner than this has not been one: a registrar that takes a
 #: connection only to close it would else be called again in the same moment, for ever.
@@ -43,8 +50,10 @@ class Hunt:
         self._random = random
         self._waiting: list[int] = []
         self._dialled: set[int] = set()
+        self._tried: set[int] = set()  # have had their turn: see Note [Rounds]
         self._timeouts = 0
         self._pauses = 0
+        self._pausing = False
         self._last: int | None = None
         self._since = 0.0
         self.home: int | None = None
@@ -53,18 +62,26 @@ class Hunt:
         """Begin: there has been no home yet."""
         effects: list[Effect] = [HangUp(index) for index in sorted(self._dialled)]
         self._dialled.clear()
+        self._tried.clear()
         self.home = None
         self._timeouts = self._pauses = 0
+        self._pausing = False
         self._waiting = self._shuffled(range(self._count))
-        return effects + self._round()
+        return [*effects, *self._dial(), self._patience()]
 
     def lost(self, now: float) -> list[Effect]:
-        """The home was lost: look for another, after a breath."""
+        """The home was lost: call the others at once, and itself after a pause."""
+        assert self.home is not None
         self._last, self.home = self.home, None
         if now - self._since >= STEADY:
             self._pauses = 0
-        self._waiting = self._shuffled(range(self._count))
-        return [self._pause()]
+            self._tried.clear()
+        self._tried.add(self._last)
+        self._waiting = self._shuffled(set(range(self._count)) - self._tried)
+        effects = self._dial()
+        if effects:
+            effects.append(self._patience())
+        return effects + self._pause()
 
     def reached(self, index: int, now: float) -> list[Effect]:
         """A registrar has answered the call: it is home now (SH3, SH6)."""
@@ -73,6 +90,7 @@ class Hunt:
         self.home = index
         self._since = now
         self._timeouts = 0
+        self._pausing = False
         others = sorted(self._dialled - {index})
         self._dialled.clear()
         return [CancelTimer(TIMER), CancelTimer(AGAIN), *(HangUp(other) for other in others)]
@@ -82,11 +100,11 @@ class Hunt:
         if index not in self._dialled:
             return []
         self._dialled.discard(index)
+        self._tried.add(index)
         effects = self._dial()
-        if self._dialled:
-            return effects
-        self._waiting = self._shuffled(range(self._count))
-        return [CancelTimer(TIMER), self._pause()]
+        if not self._dialled:
+            effects.append(CancelTimer(TIMER))
+        return effects + self._pause()
 
     def rang(self, name: str) -> list[Effect]:
         """A timer of the hunt has rung; T5: give up these and try others (SH5)."""
@@ -96,14 +114,16 @@ class Hunt:
         if name == TIMER:
             self._timeouts += 1
             effects = [HangUp(index) for index in sorted(self._dialled)]
-            tried = [index for index in range(self._count) if index not in self._waiting]
-            self._waiting += self._shuffled(tried)
+            self._tried |= self._dialled
             self._dialled.clear()
-        return effects + self._round()
-
-    def _round(self) -> list[Effect]:
-        seconds = min(T5 * 2.0 ** min(self._timeouts, _DOUBLINGS), RETRAN_MAX)
-        return [*self._dial(), SetTimer(TIMER, seconds)]
+        else:
+            self._pauses += 1
+            self._pausing = False
+        calling = bool(self._dialled)
+        self._waiting += self._shuffled(self._tried)
+        self._tried.clear()
+        effects += self._dial()
+        return effects if calling else [*effects, self._patience()]
 
     def _dial(self) -> list[Effect]:
         effects: list[Effect] = []
@@ -113,10 +133,18 @@ class Hunt:
             effects.append(Dial(index))
         return effects
 
-    def _pause(self) -> SetTimer:
+    def _patience(self) -> SetTimer:
+        """T5."""
+        seconds = min(T5 * 2.0 ** min(self._timeouts, _DOUBLINGS), RETRAN_MAX)
+        return SetTimer(TIMER, seconds)
+
+    def _pause(self) -> list[Effect]:
+        """The end of this round, if nobody waits for his turn any more."""
+        if self._waiting or self._pausing:
+            return []
+        self._pausing = True
         longest = min(PAUSE * 2.0 ** min(self._pauses, _DOUBLINGS), RETRAN_MAX)
-        self._pauses += 1
-        return SetTimer(AGAIN, longest * (0.5 + self._random.random() / 2))
+        return [SetTimer(AGAIN, longest * (0.5 + self._random.random() / 2))]
 
     def _shuffled(self, indices: Iterable[int]) -> list[int]:
         """In any order, but the home that was lost last."""

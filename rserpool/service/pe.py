@@ -69,6 +69,7 @@ class ElementService(Service):
         self._waiting: list[Deferred[Any]] = []
         self._told_load = -NOTABLE
         self._load_trouble = ""
+        self._registered_before = False
         self._element = PoolElement(
             reactor,
             table.registrar,
@@ -200,10 +201,12 @@ class ElementService(Service):
         level, line = LINES[notice.what]
         if notice.what is What.WITHDRAWN and notice.words:
             return  # it wasn't in the pool: nothing has happened
+        again = notice.what is What.REGISTERED and self._registered_before
         self._log.emit(
             level, line, pool=self._table.pool, id=f"{member.identifier:#010x}",
-            home=self._element.home, words=notice.words,
+            home=self._element.home, words=notice.words, again=", again" if again else "",
         )  # fmt: skip
+        self._registered_before |= notice.what is What.REGISTERED
 
 
 _GOOD, _BAD, _WORSE = LogLevel.info, LogLevel.warn, LogLevel.error
@@ -214,7 +217,7 @@ LINES: dict[What, tuple[Any, str]] = {
     What.UNREACHABLE: (_BAD, "not reached: {words}"),
     What.LINKED: (_GOOD, "the home registrar is {words}"),
     What.UNLINKED: (_BAD, "the home registrar was lost: {words}; looking for another"),
-    What.REGISTERED: (_GOOD, "registered in pool {pool} with {home} as {id}"),
+    What.REGISTERED: (_GOOD, "registered in pool {pool} with {home} as {id}{again}"),
     What.RENEWED: (LogLevel.debug, "registration in pool {pool} as {id} renewed"),
     What.REJECTED: (_WORSE, f"{_NO}, which is tried again: {_WHY}"),
     What.REFUSED: (_WORSE, f"{_NO}: {_WHY}"),
@@ -222,6 +225,7 @@ LINES: dict[What, tuple[Any, str]] = {
     What.EXPIRED: (_BAD, "{home} has ended the registration; registering again"),
     What.WITHDRAWN: (_GOOD, "left pool {pool}"),
     What.RETAINED: (_WORSE, "{home} refuses to let {id} leave pool {pool}: {words}"),
-    What.ADOPTED: (_GOOD, "another home registrar: {words}"),
+    What.IDENTIFIED: (_GOOD, "the server ID of {home} is {words}"),
+    What.ADOPTED: (_GOOD, "adopted: {home}, server ID {words}, is the home registrar now"),
     What.COMPLAINED: (_BAD, "{home} reports an error: {words}"),
 }

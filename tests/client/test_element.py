@@ -4,7 +4,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.client import What
-from rserpool.client.effects import CancelTimer, Hunt
+from rserpool.client.effects import CancelTimer, Hunt, Tell
 from rserpool.client.element import (
     EXPIRED_PAUSE,
     KEEP_ALIVES,
@@ -349,12 +349,44 @@ class KeepAlive(Case):
         [message] = sent(self.element.rang(T4))
         self.assertEqual(message.element.home, HOME)
 
+    def test_home_is_told(self):
+        """Whom the first keep-alive shows as home is told to the application, once."""
+        effects = self.hear(keep_alive())
+        [notice] = [effect.notice for effect in effects if type(effect) is Tell]
+        self.assertEqual((notice.what, notice.words), (What.IDENTIFIED, f"{HOME:#010x}"))
+        self.assertEqual(told(self.hear(keep_alive())), [])
+
     def test_adoption(self):
-        """With the H flag, another sender is adopted as home (KA2.4)."""
+        """With the H flag, another sender is adopted as home (KA2.4), and registered with."""
         self.hear(keep_alive())
         effects = self.hear(keep_alive(server=0x22222222, new_home=True))
         self.assertEqual((told(effects), self.element.home), ([What.ADOPTED], 0x22222222))
+        [ack] = sent(effects)
+        self.assertEqual((ack.handle, ack.identifier), (b"web", 0x2A))
+        [message] = sent(self.element.rang(T4))
+        self.assertEqual(message.element.home, 0x22222222)
+
+    def test_adoption_without_home(self):
+        """With the H flag the sender is adopted also when no home is known yet (KA2.4)."""
+        effects = self.hear(keep_alive(new_home=True))
+        self.assertEqual((told(effects), self.element.home), ([What.ADOPTED], HOME))
         self.assertEqual(len(sent(effects)), 1)
+        self.assertEqual(told(self.hear(keep_alive(new_home=True))), [])
+
+    def test_no_adoption_for_others(self):
+        """A keep-alive for another pool adopts nobody (KA1)."""
+        self.assertEqual(self.hear(keep_alive(b"db", new_home=True)), [])
+        self.assertEqual(self.element.home, 0)
+
+    def test_home_before(self):
+        """With a new connection the home is unknown again, and learnt from a keep-alive."""
+        self.hear(keep_alive())
+        self.element.unlinked()
+        [message] = sent(self.element.linked())
+        self.assertEqual(message.element.home, 0)
+        self.hear(granted())
+        effects = self.hear(keep_alive(server=0x22222222))
+        self.assertEqual((told(effects), self.element.home), ([What.IDENTIFIED], 0x22222222))
 
     def test_no_adoption(self):
         """Without the H flag the home stays what it is."""

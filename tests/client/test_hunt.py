@@ -53,6 +53,16 @@ class Hunting(SynchronousTestCase):
         [following] = dialled(hunt.failed(first[0]))
         self.assertNotIn(following, first)
 
+    def test_one_hangs(self):
+        """A call that hangs doesn't keep those that failed from being tried again."""
+        hunt = Hunt(3, Chance())
+        hunt.start()
+        self.assertEqual(timers(hunt.failed(0)), {AGAIN: PAUSE * 0.75})
+        self.assertEqual(timers(hunt.failed(2)), {})
+        effects = hunt.rang(AGAIN)
+        self.assertEqual((set(dialled(effects)), timers(effects)), ({0, 2}, {}))
+        self.assertEqual(hung_up(hunt.rang(TIMER)), [0, 1, 2])
+
     def test_unknown_failure(self):
         """The failure of a call that was given up changes nothing."""
         hunt = Hunt(5, Random(1))
@@ -82,9 +92,8 @@ class Hunting(SynchronousTestCase):
         effects = hunt.start()
         pauses = []
         for _ in range(5000):
-            for index in dialled(effects):
-                effects = hunt.failed(index)
-            pauses.append(timers(effects)[AGAIN])
+            failures = [effect for one in dialled(effects) for effect in hunt.failed(one)]
+            pauses.append(timers(failures)[AGAIN])
             effects = hunt.rang(AGAIN)
         self.assertEqual(pauses[:3], [PAUSE * 0.75, PAUSE * 1.5, PAUSE * 3])
         self.assertEqual(pauses[-1], RETRAN_MAX * 0.75)
@@ -93,7 +102,7 @@ class Hunting(SynchronousTestCase):
         """Two clients with other random numbers don't come back at the same time."""
         pauses = []
         for number in (0.0, 0.99):
-            hunt = Hunt(1, Chance(0.5, 0.5, number))
+            hunt = Hunt(1, Chance(0.5, number))
             hunt.start()
             pauses.append(timers(hunt.failed(0))[AGAIN])
         self.assertLess(pauses[0] + PAUSE / 3, pauses[1])
@@ -120,21 +129,62 @@ class Losing(SynchronousTestCase):
         home = hunt.home
         return hunt, home, hunt.lost(100.0 + after)
 
+    def test_others_at_once(self):
+        """When a home that held is lost, others are called at once, three at most (SH1)."""
+        for count in (2, 3, 4, 9):
+            _, home, effects = self.lost(count, STEADY)
+            self.assertEqual(len(dialled(effects)), min(count - 1, AT_ONCE))
+            self.assertNotIn(home, dialled(effects))
+            self.assertEqual(timers(effects)[TIMER], T5)
+
+    def test_lost_one_after_a_pause(self):
+        """The registrar that was just lost is called, too, after a pause with jitter."""
+        hunt, home, effects = self.lost(3, STEADY)
+        self.assertLessEqual(PAUSE / 2, timers(effects)[AGAIN])
+        self.assertLessEqual(timers(effects)[AGAIN], PAUSE)
+        self.assertEqual(dialled(hunt.rang(AGAIN)), [home])
+
     def test_lost_one_comes_last(self):
-        """The registrar that was just lost is called after all others."""
+        """Where there are many, the one that was just lost is called after all others."""
         for seed in range(20):
-            hunt, home, _ = self.lost(4, STEADY, seed)
-            self.assertNotIn(home, dialled(hunt.rang(AGAIN)))
+            hunt, home, effects = self.lost(6, STEADY, seed)
+            order = dialled(effects)
+            for index in order:
+                effects = hunt.failed(index)
+                order += dialled(effects)
+            self.assertEqual(sorted(order), sorted(set(range(6)) - {home}))
 
     def test_only_one(self):
-        """The only registrar is called again, though it was just lost."""
-        hunt, _, _ = self.lost(1, STEADY)
+        """The only registrar is called again after a pause, though it was just lost."""
+        hunt, _, effects = self.lost(1, STEADY)
+        self.assertEqual((dialled(effects), list(timers(effects))), ([], [AGAIN]))
         self.assertEqual(dialled(hunt.rang(AGAIN)), [0])
 
-    def test_breath(self):
-        """After a loss there is a short pause with jitter: a whole fleet lost its home."""
-        _, _, effects = self.lost(3, STEADY)
-        self.assertLessEqual(timers(effects)[AGAIN], PAUSE)
+    def test_starting_up(self):
+        """One that takes the call only to end it has had its turn: the next one, at once."""
+        hunt, home, effects = self.lost(3, 0.01)
+        for _ in range(2):
+            following, *_ = dialled(effects)
+            self.assertNotEqual(following, home)
+            hunt.reached(following, 100.0)
+            effects = hunt.lost(100.01)
+        self.assertEqual((dialled(effects), list(timers(effects))), ([], [AGAIN]))
+
+    def test_all_starting_up(self):
+        """All that do so are called once in a round, and the pause between rounds doubles."""
+        hunt = Hunt(3, Chance())
+        effects, calls, pauses = hunt.start(), [], []
+        for _ in range(12):
+            calls.append(0)
+            while found := dialled(effects):
+                calls[-1] += 1
+                hunt.reached(found[0], 0.0)
+                effects = hunt.lost(0.01)
+            pauses.append(timers(effects)[AGAIN])
+            effects = hunt.rang(AGAIN)
+        self.assertEqual(set(calls), {3})
+        self.assertEqual(pauses[:3], [PAUSE * 0.75, PAUSE * 1.5, PAUSE * 3])
+        self.assertEqual(pauses[-1], RETRAN_MAX * 0.75)
 
     def test_home_that_hangs_up(self):
         """A registrar that takes each connection and closes it is called ever more rarely."""

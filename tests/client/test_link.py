@@ -140,13 +140,27 @@ class Losing(Case):
         self.pass_time(60)
 
     def test_lost(self):
-        """A home that hangs up is left, and another one is called."""
+        """A home that hangs up is left, another one is called at once, and then itself."""
         self.home.transport.end()
         self.pass_time(0)
         self.assertEqual(self.machine.heard, ["linked", "unlinked"])
+        self.assertEqual(self.town.calls(), [2])
         self.pass_time(PAUSE)
-        self.assertEqual(self.town.calls(), [2, 1])
-        self.assertIn(What.UNLINKED, self.told())
+        self.assertEqual(self.town.calls(), [1])
+        self.assertEqual(self.told()[-3:], [What.UNLINKED, What.TRYING, What.TRYING])
+
+    def test_not_serving_yet(self):
+        """One that hangs up at once, because it is starting, gives way to the next at once."""
+        self.home.transport.end()
+        self.pass_time(0)
+        self.town.answer(2).transport.end()
+        self.town.calls()
+        self.pass_time(0)
+        [lost] = [n.words for n in self.notices[-2:] if n.what is What.UNLINKED]
+        self.assertIn("it may not serve yet", lost)
+        self.assertEqual(self.town.calls(), [])  # both have had their turn
+        self.pass_time(PAUSE)
+        self.assertEqual(sorted(self.town.calls()), [1, 2])
 
     def test_left(self):
         """A home that the machine wants to leave is cut off, and no more is heard of it."""
@@ -154,7 +168,8 @@ class Losing(Case):
         self.home.send(granted(), keep_alive())
         self.assertTrue(self.home.closed)
         self.assertEqual(self.machine.heard, ["linked", "RegistrationResponse", "unlinked"])
-        self.assertIn("it talks nonsense", self.notices[-1].words)
+        [left] = [notice.words for notice in self.notices if notice.what is What.UNLINKED]
+        self.assertIn("it talks nonsense", left)
 
     def test_no_loop(self):
         """A registrar that takes calls only to end them isn't called in a loop."""
@@ -164,7 +179,8 @@ class Losing(Case):
             self.pass_time(0.1)
             for port in self.town.calls()[:1]:
                 self.town.answer(port).transport.end()
-        self.assertLess(self.told().count(What.LINKED), 12)
+        # two in each of the rounds between which the pauses are 0.4 s, 0.8 s, 1.5 s...
+        self.assertLess(self.told().count(What.LINKED), 18)
 
 
 class Performing(Case):

@@ -17,7 +17,7 @@ from rserpool.service.pe_options import ElementTable, load
 from rserpool.service.settings import Override
 from rserpool.wire import asap, causes
 from rserpool.wire.policies import LeastUsed
-from tests.client.scene import Town, granted, rejected, removed
+from tests.client.scene import Town, granted, keep_alive, rejected, removed
 from tests.client.scripted import ScriptedRegistrar
 
 
@@ -173,16 +173,36 @@ class Wandering(Case):
     def test_home_lost(self):
         """When its home is lost, the log says so, whom it tries, and where it is then."""
         home = self.registered()
+        self.pass_time(20)
         home.transport.end()
-        self.pass_time(2)
+        self.town.reactor.advance(0)  # and no later: it may be taken for dead
         other = self.town.answer(2)
-        other.send(granted(identifier=self.identifier))
-        for words in (
+        other.send(
+            granted(identifier=self.identifier),
+            keep_alive(server=0x22222222),
+            keep_alive(server=0x33333333, new_home=True),
+        )
+        expected = [
             "the home registrar was lost: tcp:127.0.0.1:1: the connection was lost",
             "trying registrar tcp:127.0.0.1:2",
-            "registered in pool web with tcp:127.0.0.1:2",
-        ):
-            self.assertTrue(self.said(words), words)
+            "the home registrar is tcp:127.0.0.1:2",
+            f"registered in pool web with tcp:127.0.0.1:2 as {self.identifier:#010x}, again",
+            "the server ID of tcp:127.0.0.1:2 is 0x22222222",
+            "adopted: tcp:127.0.0.1:2, server ID 0x33333333, is the home registrar now",
+        ]
+        found = [line for line in self.log.lines if line.startswith(tuple(expected))]
+        self.assertEqual(
+            [f.startswith(e) for f, e in zip(found[-6:], expected, strict=True)], [True] * 6
+        )
+
+    def test_still_starting(self):
+        """A registrar that takes a connection only to end it is told as such."""
+        home = self.registered()
+        home.transport.end()
+        self.pass_time(2)
+        self.town.answer(2).transport.end()
+        self.pass_time(1)
+        self.assertTrue(self.said("tcp:127.0.0.1:2: it hung up before it said anything"))
 
     def test_registrar_gone(self):
         """A registrar that can't be reached is told with the reason."""
