@@ -70,18 +70,24 @@ class Certified:
 
     :ivar ca: file of the authorities to trust; None: this machine's.
     :ivar name: the name it must be for, if not the host that is called.
+    :ivar authorities: PEM of the authorities to trust, instead of a file.
     """
 
     ca: str | None = None
     name: str | None = None
     client: Issued | None = None
     minimum: str = "1.3"
+    authorities: bytes | None = None
     proof = Proof.CERTIFICATE
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """Make the client side of TLS."""
         return verifying_client(
-            self.name or host, self.ca, client=self.client, minimum=self.minimum
+            self.name or host,
+            self.ca,
+            client=self.client,
+            minimum=self.minimum,
+            trusted=self.authorities,
         )
 
     @classmethod

@@ -263,6 +263,10 @@ class Peers:
         name = channel.subject.name if channel.subject.proven else ""
         peer = self._peers.get(sender)
         if peer is not None and peer.channel is not None and peer.name != name:
+            if channel.dialled == name:
+                # Called by its address alone, where it is known by name: one is enough.
+                self.targets.answered(channel, sender)
+                share.emit(Close(channel, "it is connected already, by its name"))
             return None, f"{sender:#010x} is {peer.name!r} already"
         former = [p for p in self if name and p.name == name and p.identifier != sender]
         if len(former) >= MAXIMUM_FORMER:

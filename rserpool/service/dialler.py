@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import Protocol as Shape
 
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,15 +21,19 @@ from rserpool.service.kinds import split_peer
 from rserpool.service.material import Call
 from rserpool.service.session import Sessions
 from rserpool.transport import endpoints
+from rserpool.transport.allowance import plain_address
+from rserpool.transport.watch import Watch
 
 #: Seconds in which a call that fails for the same reason isn't told again.
 QUIET = 60.0
+#: Targets for which that is remembered: in the course of time others tell us of any number.
+MAXIMUM_REMEMBERED = 1000
 
 
 class Material(Shape):
     """What says how to call."""
 
-    def to_call(self, name: str | None) -> Call:
+    def to_call(self, name: str | None, target: str) -> Call:
         """How the registrar of this name is called."""
 
 
@@ -39,6 +44,7 @@ class Dialler:
     :param peers: those that are configured: one that is told of by another registrar may be
         one of them.
     :param unreachable: told of each target that can't be called.
+    :param watch: watches the connections: one that is closed and doesn't go, for one.
     """
 
     _log = Logger(namespace="rserpool.service")
@@ -49,13 +55,16 @@ class Dialler:
         sessions: Sessions,
         material: Material,
         peers: Sequence[Peer],
+        *,
         unreachable: Any,
+        watch: Watch,
     ) -> None:
         self._reactor = reactor
         self._sessions = sessions
         self._material = material
         self._names = {peer.endpoint: peer.name for peer in peers}
         self._unreachable = unreachable
+        self._watch = watch
         self._calls: dict[Attempt, tuple[str, Call]] = {}
         self._told: dict[str, tuple[str, float]] = {}
         self._next = 0
@@ -65,7 +74,7 @@ class Dialler:
         name, endpoint = split_peer(target)
         name = name or self._names.get(endpoint)
         try:
-            how = self._material.to_call(name)
+            how = self._material.to_call(name, target)
             creator = how.security.creator(endpoints.host_of(endpoint) or "")
             where = endpoints.client(self._reactor, endpoint, CALL_TIMEOUT)
         except (ValueError, OSError) as error:
@@ -79,6 +88,7 @@ class Dialler:
 
     def stop(self) -> None:
         """Hang up everywhere."""
+        self._watch.stop()
         calls, self._calls = self._calls, {}
         for attempt in calls:
             attempt.hang_up()
@@ -88,11 +98,34 @@ class Dialler:
         if call not in self._calls or call.connection is None:
             call.hang_up()
             return
-        target, how = self._calls[call]
+        connection = call.connection
+        connection.address = plain_address(connection.address)
+        self._watch.add(connection)
+        self._watch.start()
+        subject = maybeDeferred(self._calls[call][1].subject, connection)
+        if not subject.called:
+            connection.hold()
+        subject.addCallbacks(
+            self._settled, self._refused, callbackArgs=(call,), errbackArgs=(call,)
+        )
+
+    def _settled(self, subject: Subject, call: Attempt) -> None:
+        connection = call.connection
+        if call not in self._calls or connection is None or connection.ended:
+            return
+        target, _ = self._calls[call]
         self._told.pop(target, None)
-        subject: Subject = how.subject(call.connection.address)
         self._log.info("connected with registrar {target}", target=target)
-        self._sessions.called(call.connection, subject, dialled=target)
+        self._sessions.called(connection, subject, dialled=target)
+        connection.release()
+
+    def _refused(self, failure: Failure, call: Attempt) -> None:
+        """What it has shown is good for TLS, but not for us."""
+        words = failure.getErrorMessage()
+        call.cut_off(words)
+        if call.connection is not None:
+            self._watch.connections.discard(call.connection)
+        self.failed(call, words)
 
     def failed(self, call: Attempt, words: str) -> None:
         """A call has failed."""
@@ -112,6 +145,8 @@ class Dialler:
             return
         target, _ = found
         connection = call.connection
+        if connection is not None:
+            self._watch.connections.discard(connection)
         if connection is not None and self._sessions.knows(connection):
             self._log.info(
                 "the connection with registrar {target} has ended: {words}",
@@ -125,6 +160,8 @@ class Dialler:
         now = self._reactor.seconds()
         before = self._told.get(target)
         if before is None or before[0] != words or now - before[1] > QUIET:
+            if len(self._told) >= MAXIMUM_REMEMBERED:
+                self._told.clear()
             self._told[target] = words, now
             self._log.warn(
                 "registrar {target} can't be reached: {words}", target=target, words=words

@@ -71,6 +71,7 @@ class Driver:
         self._timers: dict[str, IDelayedCall] = {}
         self._unsent: dict[Channel, list[bytes]] = {}
         self._flushing: IDelayedCall | None = None
+        self._stopped = False
         self.on_dial: Callable[[str], None] = self._nobody
         self.on_reach: Callable[[Reach], None] = self._nobody
         self.on_serve: Callable[[], None] = lambda: None
@@ -112,7 +113,8 @@ class Driver:
             self._perform(self.registrar.lost(channel, self._seconds()))
 
     def stop(self) -> None:
-        """Ring no more."""
+        """Ring no more, whatever is still wanted when connections end."""
+        self._stopped = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -155,6 +157,8 @@ class Driver:
         timer = self._timers.pop(effect.name, None)
         if timer is not None:
             timer.cancel()
+        if self._stopped:
+            return
         self._timers[effect.name] = self._clock.callLater(
             effect.seconds, self._rang, effect.name
         )

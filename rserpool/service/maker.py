@@ -20,6 +20,7 @@ from rserpool.registrar.registrar import Registrar
 from rserpool.security.audit import AuditLog
 from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
+from rserpool.security.psk.pairwise import objection
 from rserpool.security.psk.tls import Reason, ServerCreator
 from rserpool.service.caller import Caller
 from rserpool.service.config import TABLES, Config, read
@@ -33,6 +34,7 @@ from rserpool.service.status import Status
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance
 from rserpool.transport.listener import Listener
+from rserpool.transport.watch import Watch
 
 #: Seconds in which every session is looked at once: whether its credential has ended.
 CREDENTIALS_CHECK = 15
@@ -119,7 +121,12 @@ class RegistrarService(Service):
         self.sessions = Sessions(Protocol.ASAP, self.driver, security.authentications)
         self.peer_sessions = Sessions(Protocol.ENRP, self.driver, security.peer_authentications)
         self.dialler = Dialler(
-            reactor, self.peer_sessions, security, config.peers, self.driver.unreachable
+            reactor,
+            self.peer_sessions,
+            security,
+            config.peers,
+            unreachable=self.driver.unreachable,
+            watch=Watch(config.peer_patience, reactor),
         )
         self.caller = Caller(reactor, self.sessions)
         self.driver.on_dial = self.dialler.dial
@@ -299,8 +306,16 @@ class RegistrarService(Service):
             self.config.peer_patience,
             clock=self._reactor,
             creator=creator,
-            failed=self._handshake_failed,
+            failed=self._peer_failed,
         )
+
+    def _peer_failed(
+        self, address: str, reason: Reason, identity: str | None, words: str
+    ) -> None:
+        """Say of a key that may not be shown to us why, where OpenSSL can't know it."""
+        own = self.config.registrar.identity
+        why = "" if identity is None else objection(identity, own)
+        self._handshake_failed(address, reason, identity, why or words)
 
     def _listener(self, creator: ServerCreator | None) -> Listener:
         return Listener(

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import attrs
 from cryptography import x509
+from twisted.internet.defer import Deferred
 
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
-from rserpool.security.certificate.make import load
-from rserpool.security.certificate.name import names, valid_until, when
+from rserpool.security.certificate.make import Issued
+from rserpool.security.certificate.name import for_clients, names, valid_until, when
+from rserpool.security.credentials import ProvenCertificate
 from rserpool.security.decisions import Proof, Subject
-from rserpool.security.interfaces import IAuthentication, IAuthorizer
+from rserpool.security.interfaces import IAuthentication, IAuthorizer, Key
 from rserpool.security.plugin import make_authentication, make_authorizer
 from rserpool.security.proven import AllowProven
 from rserpool.security.psk.keystore import secrets_of
-from rserpool.security.psk.pairwise import PeerKeys
-from rserpool.security.psk.tls import ServerCreator
+from rserpool.security.psk.pairwise import PeerKeys, objection
+from rserpool.security.psk.tls import Lookup, ServerCreator
 from rserpool.service.config import Config
+from rserpool.transport.connection import Connection
 
 #: Seconds before the end of the registrar's certificate in which it is warned of.
 SOON = 30 * 86400
@@ -29,11 +32,11 @@ class Call:
     """
     How another registrar is called.
 
-    :ivar subject: makes the subject of the one who answers at an address.
+    :ivar subject: makes the subject of the one who has answered, once TLS has proven it.
     """
 
     security: Security
-    subject: Callable[[str], Subject]
+    subject: Callable[[Connection], "Subject | Deferred[Subject]"]
 
 
 class Material:
@@ -73,35 +76,56 @@ class Material:
         return self._creator(self.authentications)
 
     def peer_creator(self) -> ServerCreator:
-        """Make the TLS of registrars that call us: with keys of their own."""
-        return self._creator(self.peer_authentications)
+        """
+        Make the TLS of registrars that call us: with keys of their own.
 
-    def to_call(self, name: str | None) -> "Call":
+        Without authorities there is no certificate either: it would let in who shows nothing.
+        """
+        return self._creator(
+            self.peer_authentications,
+            certified=any(a.authorities for a in self.peer_authentications),
+            own=self._config.registrar.identity,
+        )
+
+    def to_call(self, name: str | None, target: str) -> "Call":
         """
         How the registrar `name` is called: what we show, and what it must prove.
 
+        :param target: by which it is known if it has no name.
         :raise ValueError: there is nothing that could be shown to it.
         """
         table = self._config.registrar
         if not self._config.required:
-            return Call(Plain(), lambda address: Subject("plain", Proof.PLAIN, address))
+            return Call(Plain(), _plain)
         for authentication in self.peer_authentications:
             if isinstance(authentication, PeerKeys):
                 key = authentication.keys.to_show(name)
                 if key is not None:
                     security = PreSharedKey(key.identity, key.secret, table.tls_minimum)
-                    known = name or "unnamed"
-                    return Call(security, partial(authentication.called, key, known))
-            elif authentication.authorities and table.certificate and table.private_key:
-                path = getattr(authentication, "path", None)
-                issued = load(table.certificate, table.private_key)
-                certified = Certified(path, name, issued, table.tls_minimum)
-                return Call(certified, partial(_certified, name))
-        whose = f"{table.identity}@{name}" if name else table.identity
-        raise ValueError(
-            f"no key to call it with: enrp-auth has no key of {whose!r}"
-            + ("" if name else "; write peer as NAME=ENDPOINT, and have a key for that pair")
-        )
+                    # Never one name for all that have none: the core would take them for one.
+                    known = name or target
+                    return Call(security, partial(_keyed, authentication, key, known))
+            elif authentication.authorities and self._certificate is not None:
+                certified = Certified(
+                    name=name,
+                    client=Issued(*self._certificate),
+                    minimum=table.tls_minimum,
+                    authorities=authentication.authorities,
+                )
+                return Call(certified, partial(_certified, authentication))
+        raise ValueError(self._nothing(name))
+
+    def _nothing(self, name: str | None) -> str:
+        """What lacks for calling the registrar `name`, and what to do."""
+        own = self._config.registrar.identity
+        files = [a.path for a in self.peer_authentications if isinstance(a, PeerKeys)]
+        if not files:
+            return "enrp-auth has nothing that this registrar could show it"
+        if own is None:
+            return "this registrar has no name for its keys: give identity"
+        words = f"no key is in force with which {own!r} could call it: add "
+        words += f"{own}@{name or 'NAME'} to {' or '.join(files)}"
+        return words if name else f"{words}, and write peer as NAME=ENDPOINT"
 
     def unusable(self) -> list[tuple[str, str]]:
         """What would let no handshake succeed, although nothing of it is wrong by itself."""
@@ -125,9 +149,15 @@ class Material:
 
     def _callable(self, target: str, name: str | None) -> None:
         try:
-            self.to_call(name)
+            how = self.to_call(name, target)
         except ValueError as error:
             raise ValueError(f"{target}: {error}") from None
+        own = self._certificate
+        if isinstance(how.security, Certified) and own and not for_clients(own[0]):
+            raise ValueError(
+                f"{target} would be shown {self._config.registrar.certificate}, which is a "
+                "certificate for servers only (extended key usage): issue one for clients, too"
+            )
 
     def reload(self) -> list[str]:
         """Read everything again; what doesn't load stays as it was, and why is returned."""
@@ -153,13 +183,20 @@ class Material:
         else:
             self.peer_authentications.append(make_authentication(text))
 
-    def _creator(self, authentications: list[IAuthentication]) -> ServerCreator:
+    def _creator(
+        self,
+        authentications: list[IAuthentication],
+        *,
+        certified: bool = True,
+        own: str | None = None,
+    ) -> ServerCreator:
         table = self._config.registrar
         stores = [a.keys for a in authentications if a.keys is not None]
         authorities = [a.authorities for a in authentications if a.authorities]
-        certificate, key = self._certificate or (None, None)
+        certificate, key = (self._certificate if certified else None) or (None, None)
+        lookup = secrets_of(*stores) if stores else None
         return ServerCreator(
-            secrets_of(*stores) if stores else None,
+            _guarded(lookup, own) if lookup and own else lookup,
             certificate=certificate,
             private_key=key,
             authorities=b"\n".join(authorities) or None,
@@ -223,6 +260,27 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _certified(name: str | None, address: str) -> Subject:
-    """Who has shown a certificate for `name`, or for the host that was called."""
-    return Subject(f"dns:{name}" if name else f"host {address}", Proof.CERTIFICATE, address)
+def _guarded(lookup: Lookup, own: str) -> Lookup:
+    """Refuse our own identities, a plugin's as well: see Note [Selfie] of pairwise keys."""
+    return lambda identity: None if objection(identity, own) else lookup(identity)
+
+
+def _plain(connection: Connection) -> Subject:
+    """Who is called where nobody proves anything."""
+    return Subject("plain", Proof.PLAIN, connection.address)
+
+
+def _keyed(keys: PeerKeys, key: Key, name: str, connection: Connection) -> Subject:
+    """Who holds our key, too."""
+    return keys.called(key, name, connection.address)
+
+
+def _certified(
+    authentication: IAuthentication, connection: Connection
+) -> "Subject | Deferred[Subject]":
+    """Who has shown a certificate: the same as if it had called us with it."""
+    assert connection.evidence is not None, "the call has seen its certificate"
+    assert connection.evidence.certificate is not None
+    shown = ProvenCertificate(connection.evidence.certificate, connection.address)
+    found: Subject | Deferred[Subject] = authentication.checker.requestAvatarId(shown)
+    return found

@@ -155,6 +155,8 @@ class Sessions:
         evidence, address = connection.evidence, connection.address
         if evidence is None:
             return Subject("plain", Proof.PLAIN, address)
+        if evidence.proof is Proof.ANONYMOUS and self._protocol is Protocol.ENRP:
+            raise ValueError("it has shown neither a key nor a certificate")
         if evidence.proof is Proof.ANONYMOUS:
             return Subject("anonymous", Proof.ANONYMOUS, address)
         return self._checked(evidence, address)

@@ -154,7 +154,7 @@ class Scope(TestCase):
 class NoKeys:
     """Has no key for anybody."""
 
-    def to_call(self, name):
+    def to_call(self, name, target):
         """Refuse."""
         raise ValueError(f"no key of {name}")
 

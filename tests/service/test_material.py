@@ -5,7 +5,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.certificate import make
+from rserpool.security.interfaces import Key
 from rserpool.security.psk import keyfile
+from rserpool.service import material
 from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
 from rserpool.service.material import Material
 
@@ -88,6 +90,57 @@ class Reading(SynchronousTestCase):
         self.assertEqual(self.material(asap_tls=(), auth=(), **none).unusable(), [])
         [(key, words)] = self.material(auth=(), **none).unusable()
         self.assertEqual(key, "asap-tls")
+
+    def peers(self, **changed):
+        """Read it all, with another registrar that is called."""
+        authority = f"{self.mktemp()}.pem"
+        Path(authority).write_bytes(self.authority.certificate)
+        return self.material(
+            enrp_tls=("tcp:9902",), enrp_auth=(f"certificate:{authority}",),
+            peer=("tcp:other.example:9902",), **changed,
+        )  # fmt: skip
+
+    def test_certificate_for_servers(self):
+        """A registrar that calls others needs a certificate that a client may show."""
+        self.assertEqual(self.peers().unusable(), [])
+        make.write(make.issue(self.authority, ["registrar.example"], client=True), *self.files)
+        self.assertEqual(self.peers().unusable(), [])
+        self.patch(material, "for_clients", lambda pem: False)
+        [(key, words)] = self.peers().unusable()
+        self.assertEqual(key, "peer")
+        self.assertIn("a certificate for servers only", words)
+
+    def test_nothing_to_show(self):
+        """A registrar that can't be shown anything is a fault, and what to add is said."""
+        peers = self.mktemp()
+        keyfile.add(peers, "a@c", b"k" * 32)
+        found = self.material(
+            enrp_tls=("tcp:9902",), enrp_auth=(f"psk:{peers}",), identity="a",
+            peer=("b=tcp:h:1", "c=tcp:h:1"),
+        )  # fmt: skip
+        [(key, words)] = found.unusable()
+        self.assertEqual(key, "peer")
+        self.assertIn(f"b=tcp:h:1: no key is in force with which 'a' could call it: add a@b to "
+                      f"{peers}", words)  # fmt: skip
+
+    def test_selfie_by_plugin(self):
+        """Nobody shows us our own name, whatever a plugin's keys say (RFC 9257 section 4.1)."""
+
+        class Anybody:
+            authorities = None
+            keys = property(lambda self: self)
+
+            def lookup(self, identity):
+                return Key(identity, b"k" * 32)
+
+        made = []
+        found = self.material(identity="a", enrp_tls=("tcp:9902",), enrp_auth=())
+        found.peer_authentications.append(Anybody())
+        self.patch(material, "ServerCreator", lambda lookup, **terms: made.append(lookup))
+        found.peer_creator()
+        for identity, good in (("b", True), ("b@a~2", True), ("a", False), ("a@b", False),
+                               ("b@c", False)):  # fmt: skip
+            self.assertEqual(made[0](identity) is not None, good, identity)
 
     def test_plugin_that_fails(self):
         """A plugin that raises whatever it likes is a fault; the rest is read all the same."""

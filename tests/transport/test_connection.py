@@ -175,6 +175,25 @@ class BackPressure(Scene):
             connection.write(bytes(60000))
         self.assertTrue(connection.transport.aborted)
 
+    def test_unasked(self):
+        """Where both sides tell without being asked, one that doesn't drain is read on."""
+        connection = self.connect()
+        connection.unasked = True
+        connection.pauseProducing()
+        self.assertTrue(connection.transport.reading)
+        connection.dataReceived(MESSAGE * 150)
+        self.assertEqual(self.receiver.chunks, [64, 64, 22])
+
+    def test_unasked_is_bounded(self):
+        """It is cut off all the same when more waits for it than may, answers included."""
+        connection = self.connect()
+        connection.unasked, connection.unsent = True, 50_000
+        self.receiver.answer = bytes(1000)
+        connection.pauseProducing()
+        connection.dataReceived(MESSAGE * 150)
+        self.assertTrue(connection.transport.aborted)
+        self.assertEqual(self.receiver.chunks, [64])
+
 
 class Time(Scene):
     """Idle connections, and handshakes that don't end."""

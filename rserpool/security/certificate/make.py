@@ -48,7 +48,7 @@ def issue(
     Make a certificate, which never outlives its authority.
 
     :param names: DNS names, IP addresses and URIs; the first one is also the common name.
-    :param client: for a client; else for a registrar.
+    :param client: for a client; else for a registrar, which is its peers' client as well.
     :raise ValueError: a name is none, or the authority can't be read.
     """
     alternatives = [alternative(name) for name in names]
@@ -56,14 +56,16 @@ def issue(
         raise ValueError("a certificate needs a name: a DNS name, an IP address or a URI")
     parent, parent_key = _signer(issuer)
     key = ec.generate_private_key(ec.SECP256R1())
-    purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
+    if not client:
+        purposes.insert(0, ExtendedKeyUsageOID.SERVER_AUTH)
     end = min(_end(days), parent.not_valid_after_utc)
     builder = (
         _builder(_name(str(alternatives[0].value)), parent.subject, key, end)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(parent_key.public_key()),
             critical=False,

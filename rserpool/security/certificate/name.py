@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import idna
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 #: Octets of a name that becomes a principal: what DNS allows, and room for a URI.  It goes
 #: into logs, rules and budgets, so a client may not make it long.
@@ -49,11 +50,15 @@ def hosts(certificate: x509.Certificate) -> list[str]:
     ]
 
 
+def uris(certificate: x509.Certificate) -> list[str]:
+    """Return the URIs that a certificate is for."""
+    found = alternatives(certificate)
+    return [] if found is None else found.get_values_for_type(x509.UniformResourceIdentifier)
+
+
 def names(certificate: x509.Certificate) -> list[str]:
     """Return every DNS name, IP address and URI, for people."""
-    found = alternatives(certificate)
-    uris = [] if found is None else found.get_values_for_type(x509.UniformResourceIdentifier)
-    return [*hosts(certificate), *uris]
+    return [*hosts(certificate), *uris(certificate)]
 
 
 def principal(certificate: x509.Certificate) -> str | None:
@@ -73,6 +78,16 @@ def principal(certificate: x509.Certificate) -> str | None:
         if values:
             return f"{kind}:{values[0]}" if _usable(values[0]) else None
     return None
+
+
+def for_clients(pem: bytes) -> bool:
+    """Whether the first certificate of this PEM may be shown by a client."""
+    first, *_ = x509.load_pem_x509_certificates(pem)
+    try:
+        usage = first.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.CLIENT_AUTH in usage
 
 
 def _usable(name: str) -> bool:

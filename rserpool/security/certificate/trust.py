@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from rserpool.security.certificate import authorities
 from rserpool.security.certificate.make import Issued
-from rserpool.security.certificate.name import ascii_host
+from rserpool.security.certificate.name import ascii_host, uris
 from rserpool.security.certificate.refusal import (
     CertificateRefused,
     chain_refused,
@@ -44,7 +44,7 @@ class Host:
 
     name: str  # as it was asked for
     ascii: str  # an A-label, or an address
-    address: bool
+    address: bool  # no DNS name, which could be told before the certificate is shown
 
     def check(self, certificate: x509.Certificate) -> None:
         """
@@ -59,12 +59,29 @@ class Host:
             verify_certificate_hostname(certificate, self.ascii)
 
 
+@attrs.frozen
+class Named(Host):
+    """A registrar by its URI: compared as it is (RFC 9525 section 6.5)."""
+
+    def check(self, certificate: x509.Certificate) -> None:
+        """
+        Compare.
+
+        :raise VerificationError: it is for somebody else.
+        """
+        if self.ascii not in uris(certificate):
+            raise VerificationError([])
+
+
 def host(name: str) -> Host:
     """
-    Read a host name or an IP address as people write it.
+    Read a host name, an IP address, or a principal (``dns:NAME``, ``uri:URI``).
 
-    :raise ValueError: it is neither.
+    :raise ValueError: it is none of them.
     """
+    if name.startswith("uri:"):
+        return Named(name, name.removeprefix("uri:"), address=True)
+    name = name.removeprefix("dns:")
     bare = name.strip().removeprefix("[").removesuffix("]")
     try:
         address = ipaddress.ip_address(bare.partition("%")[0])
@@ -152,6 +169,7 @@ def verifying_client(
     *,
     client: Issued | None = None,
     minimum: str = "1.3",
+    trusted: bytes | None = None,
 ) -> VerifyingClient:
     """
     Make what makes the client's side of connections that check the server's certificate.
@@ -160,6 +178,7 @@ def verifying_client(
     :param ca_file: PEM of the authorities to trust; None: those of this machine.
     :param client: a certificate of one's own to show.
     :param minimum: the oldest version of TLS, "1.3" or "1.2".
+    :param trusted: the PEM itself, instead of `ca_file`.
     :raise ValueError: (or OSError) the name or a file can't be used.
     """
     wanted = host(hostname)
@@ -172,18 +191,20 @@ def verifying_client(
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
-    if ca_file is None:
+    if trusted is not None:
+        _believe(context, authorities.parse(trusted, "authorities"))
+    elif ca_file is None:
         context.set_default_verify_paths()
     else:
-        _believe(context, ca_file)
+        _believe(context, authorities.read(ca_file))
     if client is not None:
         shown(client.certificate, client.private_key).into(context)
-    trusted = "the authorities this machine trusts" if ca_file is None else ca_file
-    return VerifyingClient(context, wanted, trusted)
+    whose = "the authorities that are configured" if trusted is not None else ca_file
+    return VerifyingClient(context, wanted, whose or "the authorities this machine trusts")
 
 
-def _believe(context: SSL.Context, ca_file: str) -> None:
+def _believe(context: SSL.Context, found: authorities.Authorities) -> None:
     store = context.get_cert_store()
     assert store is not None
-    for each in authorities.read(ca_file).certificates:
+    for each in found.certificates:
         store.add_cert(X509.from_cryptography(each))

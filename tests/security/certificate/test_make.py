@@ -77,14 +77,12 @@ class Make(SynchronousTestCase):
         self.assertLess(shown.not_valid_before_utc, datetime.now(UTC) - timedelta(minutes=30))
 
     def test_purpose(self) -> None:
-        """A server's is for servers, a client's for clients."""
-        for client, oid in (
-            (False, ExtendedKeyUsageOID.SERVER_AUTH),
-            (True, ExtendedKeyUsageOID.CLIENT_AUTH),
-        ):
+        """A client's is for clients; a registrar's for both: it calls other registrars."""
+        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        for client, purposes in ((False, both), (True, both[1:])):
             shown = parsed(make.issue(self.CA, ["a.example"], client=client))
             usage = shown.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-            self.assertEqual(list(usage.value), [oid])
+            self.assertEqual(list(usage.value), purposes)
 
     def test_key(self) -> None:
         """Keys are of P-256, a new one each time, and stay out of reprs."""
