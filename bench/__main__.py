@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bench import codec, handlespace, serving
+from bench import codec, handlespace, scope, serving
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "1000,100000").split(",")]
 
@@ -34,6 +34,9 @@ def main() -> None:
               f"{times[0]:>8} {times[1]:>8}")  # fmt: skip
     result["ratios"] = ratios(served)
     table("ratios", result["ratios"])
+    result["scope"] = scope.measure(SIZES)
+    for name, found in result["scope"].items():
+        table(f"scope: {name}", found)
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(json.dumps(result, indent=1) + "\n")
 
