@@ -7,6 +7,7 @@ Only where the database is insecure: over such a connection an element could pro
 from collections import deque
 from typing import Any
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -16,52 +17,68 @@ from rserpool.registrar.effects import Reach
 from rserpool.security.decisions import Proof, Subject
 from rserpool.service.session import Sessions
 from rserpool.transport import endpoints
+from rserpool.transport.watch import Watch
 from rserpool.wire.parameters import TCPTransport
 
-#: Calls at a time, and those that wait: a takeover may want 100,000 of them.
+#: Calls at a time, until each has been answered, and those that wait: a takeover may want
+#: 100,000 of them.  Elements register the addresses, which may be anybody's: who doesn't answer
+#: as an element gets no more of our sockets, nor we of its.
 AT_ONCE, MAXIMUM_WAITING = 50, 100_000
-#: Seconds that one may take.
+_IPV6 = 6
+#: Seconds until a connection, and then an answer, must have come.
 TIMEOUT = 5.0
 
 
 class Caller:
-    """Calls elements, and gives their connections to the sessions of ASAP."""
+    """
+    Calls elements, and gives their connections to the sessions of ASAP.
+
+    :param watch: watches the connections.
+    """
 
     _log = Logger(namespace="rserpool.service")
 
-    def __init__(self, reactor: Any, sessions: Sessions) -> None:
+    def __init__(self, reactor: Any, sessions: Sessions, watch: Watch) -> None:
         self._reactor = reactor
         self._sessions = sessions
+        self._watch = watch
         self._waiting: deque[Reach] = deque()
         self._calling: dict[Call, Reach] = {}
-        self._reached: set[Call] = set()
+        self._reached: dict[Call, IDelayedCall] = {}
         self._next = 0
 
     def reach(self, effect: Reach) -> None:
         """Call, when there is room."""
-        if isinstance(effect.transport, TCPTransport) and len(self._waiting) < MAXIMUM_WAITING:
+        if where(effect) and len(self._waiting) < MAXIMUM_WAITING:
             self._waiting.append(effect)
             self._more()
 
     def stop(self) -> None:
         """Hang up everywhere."""
         self._waiting.clear()
-        for call in [*self._calling, *self._reached]:
+        self._watch.stop()
+        for timer in self._reached.values():
+            if timer.active():
+                timer.cancel()
+        for call in {**self._calling, **self._reached}:
             call.hang_up()
         self._calling.clear()
         self._reached.clear()
 
     def reached(self, call: Call) -> None:
         """An element has answered."""
-        effect = self._calling.pop(call, None)
-        if effect is None or call.connection is None:
+        effect, connection = self._calling.get(call), call.connection
+        if effect is None or connection is None:
             call.hang_up()
             return
-        self._reached.add(call)
-        subject = Subject("plain", Proof.PLAIN, call.connection.address)
-        self._sessions.called(call.connection, subject, reaches=effect.element)
-        call.connection.write(effect.data)
-        self._more()
+        self._reached[call] = self._reactor.callLater(
+            TIMEOUT, connection.abort, "it doesn't answer"
+        )
+        self._watch.add(connection)
+        self._watch.start()
+        subject = Subject("plain", Proof.PLAIN, connection.address)
+        self._sessions.called(connection, subject, reaches=effect.element)
+        connection.write(effect.data)
 
     def failed(self, call: Call, words: str) -> None:
         """It isn't there."""
@@ -73,28 +90,43 @@ class Caller:
 
     def arrived(self, call: Call, messages: list[bytes]) -> None:
         """Messages have come from an element that was called."""
+        timer = self._reached[call]
+        if timer.active():
+            timer.cancel()
+        if self._calling.pop(call, None) is not None:
+            self._more()
         if call.connection is not None:
             self._sessions.arrived(call.connection, messages)
 
     def lost(self, call: Call, words: str) -> None:
         """A connection has ended."""
-        if call in self._reached:
-            self._reached.discard(call)
-            if call.connection is not None:
-                self._sessions.lost(call.connection, Failure(ConnectionError(words)))
-        else:
-            self.failed(call, words)
+        timer = self._reached.pop(call, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        if timer is not None and call.connection is not None:
+            self._watch.connections.discard(call.connection)
+            self._sessions.lost(call.connection, Failure(ConnectionError(words)))
+        self.failed(call, words)
 
     def _more(self) -> None:
         while self._waiting and len(self._calling) < AT_ONCE:
             effect = self._waiting.popleft()
-            assert isinstance(effect.transport, TCPTransport)
-            address = str(effect.transport.addresses[0])
-            host = f"[{address}]" if ":" in address else address
-            description = f"tcp:{host}:{effect.transport.port}"
+            description = where(effect)
             self._next += 1
             call = Call(self, self._next, Plain(), description)
             self._calling[call] = effect
             call.dial(
                 self._reactor, endpoints.client(self._reactor, description, TIMEOUT), None
             )
+
+
+def where(effect: Reach) -> str:
+    """Where an element listens, as an endpoint; empty: at no port of one host that we know."""
+    transport = effect.transport
+    if not isinstance(transport, TCPTransport) or not transport.port:
+        return ""
+    address = transport.addresses[0]
+    if address.is_unspecified or address.is_multicast:
+        return ""
+    host = f"[{address}]" if address.version == _IPV6 else address
+    return f"tcp:{host}:{transport.port}"

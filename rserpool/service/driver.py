@@ -26,6 +26,10 @@ from rserpool.registrar.events import Channel
 from rserpool.registrar.events import Protocol as Speaks
 from rserpool.registrar.registrar import Registrar
 
+#: Octets joined for one registrar, after which they are written all the same: what is kept here
+#: isn't counted against what may wait for one that asks and asks and doesn't read.
+LONGEST_JOINED = 256 * 1024
+
 
 class Connection(Protocol):
     """What the driver needs of a connection."""
@@ -69,7 +73,7 @@ class Driver:
         self._audit = audit
         self._connections: dict[Channel, Connection] = {}
         self._timers: dict[str, IDelayedCall] = {}
-        self._unsent: dict[Channel, list[bytes]] = {}
+        self._unsent: dict[Channel, bytearray] = {}
         self._flushing: IDelayedCall | None = None
         self._stopped = False
         self.on_dial: Callable[[str], None] = self._nobody
@@ -125,32 +129,39 @@ class Driver:
             self._performers[effect.__class__](effect)
 
     def _send(self, effect: Send) -> None:
-        if effect.channel.protocol is Speaks.ENRP:
-            self._unsent.setdefault(effect.channel, []).append(effect.data)
-            if self._flushing is None:
-                self._flushing = self._clock.callLater(0, self._flush)
+        channel = effect.channel
+        connection = self._connections.get(channel)
+        if connection is None:
             return
-        connection = self._connections.get(effect.channel)
-        if connection is not None:
+        if channel.protocol is not Speaks.ENRP:
             connection.write(effect.data)
+            return
+        unsent = self._unsent.get(channel)
+        if unsent is None:
+            unsent = self._unsent[channel] = bytearray()
+        unsent += effect.data
+        if len(unsent) >= LONGEST_JOINED:
+            self._write(channel)
+        elif self._flushing is None:
+            self._flushing = self._clock.callLater(0, self._flush)
 
     def _flush(self) -> None:
         """Write what registrars are to be told: see Note [One write]."""
         if self._flushing is not None and self._flushing.active():
             self._flushing.cancel()
         self._flushing = None
-        unsent, self._unsent = self._unsent, {}
-        for channel, messages in unsent.items():
-            connection = self._connections.get(channel)
-            if connection is not None:
-                connection.write(b"".join(messages))
+        for channel in list(self._unsent):
+            self._write(channel)
+
+    def _write(self, channel: Channel) -> None:
+        unsent = self._unsent.pop(channel, None)
+        if unsent is not None:
+            self._connections[channel].write(bytes(unsent))
 
     def _close(self, effect: Close) -> None:
         connection = self._connections.get(effect.channel)
         if connection is not None:
-            messages = self._unsent.pop(effect.channel, None)
-            if messages:
-                connection.write(b"".join(messages))
+            self._write(effect.channel)
             connection.close(effect.reason)
 
     def _set_timer(self, effect: SetTimer) -> None:

@@ -128,7 +128,7 @@ class RegistrarService(Service):
             unreachable=self.driver.unreachable,
             watch=Watch(config.peer_patience, reactor),
         )
-        self.caller = Caller(reactor, self.sessions)
+        self.caller = Caller(reactor, self.sessions, Watch(config.patience, reactor))
         self.driver.on_dial = self.dialler.dial
         self.driver.on_serve = self._serve
         if not config.required:

@@ -16,6 +16,7 @@ from rserpool.registrar.effects import (
 )
 from rserpool.registrar.events import Channel, Protocol
 from rserpool.security.decisions import Proof, Subject
+from rserpool.service import driver
 from rserpool.service.driver import Driver
 from rserpool.wire import asap
 from rserpool.wire.parameters import TCPTransport
@@ -175,6 +176,24 @@ class Peers(SynchronousTestCase):
         self.assertEqual(self.wire.written, [b"abcdefghi"])
         self.clock.advance(10)
         self.assertEqual(len(self.wire.written), 1)
+
+    def test_much(self):
+        """What is much is written at once: it counts for one that doesn't read."""
+        self.patch(driver, "LONGEST_JOINED", 5)
+        self.want(
+            Send(self.channel, b"abc"), Send(self.channel, b"def"), Send(self.channel, b"g")
+        )
+        self.assertEqual(self.wire.written, [b"abcdef"])
+        self.clock.advance(0)
+        self.assertEqual(self.wire.written, [b"abcdef", b"g"])
+
+    def test_after_the_stop(self):
+        """What was to be said is said at the stop; nothing rings afterwards."""
+        self.want(Send(self.channel, b"abc"))
+        self.driver.stop()
+        self.assertEqual(self.wire.written, [b"abc"])
+        self.want(SetTimer("late", 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_close(self):
         """What was to be said goes out before the connection is closed."""
