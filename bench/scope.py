@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,12 @@ class Registrar(Server):
     def status(self) -> Any:
         """What its status page tells."""
         where = f"http://127.0.0.1:{self.status_port}/status.json"
-        with urllib.request.urlopen(where, timeout=30) as page:
-            return json.load(page)
+        while True:
+            with suppress(OSError), urllib.request.urlopen(where, timeout=5) as page:
+                return json.load(page)
+            if self.process.poll() is not None:
+                raise SystemExit(f"{self.name} has ended")
+            time.sleep(0.1)
 
     def peak(self) -> float:
         """The most memory that it has had, in MB."""
