@@ -23,6 +23,16 @@ class Registrar(SynchronousTestCase):
         config = load(str(ETC / "registrar.toml"), [])
         self.assertTrue(config.required)
 
+    def test_scope(self):
+        """What it shows of other registrars is a configuration without faults, too."""
+        text = (ETC / "registrar.toml").read_text()
+        keys = "peer|enrp-tls|enrp-auth|identity|enrp"
+        path = self.mktemp()
+        Path(path).write_text(re.sub(f"(?m)^# ((?:{keys}) = )", r"\1", text))
+        config = load(path, [])
+        self.assertEqual([peer.name for peer in config.peers], ["r2", "r3"])
+        self.assertEqual(config.enrp_transport.port, 9902)
+
     def test_all_keys(self):
         """With what is commented out it has every key, at its default."""
         text = (ETC / "registrar.toml").read_text()

@@ -28,9 +28,9 @@ def contradictions(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
         yield "authorizer", "rules is an authorizer already: give one of the two"
     if table.legacy_suites and table.tls_minimum != "1.2":
         yield "legacy-suites", "only TLS 1.2 has them: set tls-minimum to 1.2 as well"
-    doubled = {peer for peer in table.peer if table.peer.count(peer) > 1}
-    for peer in sorted(doubled):
-        yield "peer", f"{peer} is given twice"
+    called = [split_peer(peer)[1] for peer in table.peer]
+    for endpoint in sorted({one for one in called if called.count(one) > 1}):
+        yield "peer", f"{endpoint} is given twice"
     yield from _insecure(table) if table.security == "none" else _secure(table)
 
 
@@ -62,6 +62,7 @@ def _secure(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
             "pool users, or both",
         )
     yield from _peers(table)
+    yield from _apart(table)
 
 
 def _peers(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
@@ -89,3 +90,14 @@ def _peers(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
         name, _ = split_peer(peer)
         if name is not None and name == table.identity:
             yield "peer", f"{peer} has this registrar's own name"
+
+
+def _apart(table: "RegistrarTable") -> Iterable[tuple[str, str]]:
+    """Having a key is being allowed (RFC 5352 9.2): an element's isn't a registrar's."""
+    for text in sorted(set(table.auth) & set(table.enrp_auth)):
+        if text.startswith("psk:"):
+            yield (
+                "enrp-auth",
+                f"{text} is auth as well, so that each pool element could speak as a "
+                "registrar: give registrars a key file of their own",
+            )

@@ -62,7 +62,13 @@ class Dialler:
         self._reactor = reactor
         self._sessions = sessions
         self._material = material
-        self._names = {peer.endpoint: peer.name for peer in peers}
+        # By address and port: others tell where a registrar is, and not its name.
+        self._names: dict[tuple[str | None, int | None], str | None] = {}
+        self._configured = {peer.target for peer in peers}
+        for peer in peers:
+            self._names[endpoints.host_of(peer.endpoint), endpoints.port_of(peer.endpoint)] = (
+                peer.name
+            )
         self._unreachable = unreachable
         self._watch = watch
         self._calls: dict[Attempt, tuple[str, Call]] = {}
@@ -72,7 +78,9 @@ class Dialler:
     def dial(self, target: str) -> None:
         """Call, once."""
         name, endpoint = split_peer(target)
-        name = name or self._names.get(endpoint)
+        if name is None:
+            place = endpoints.host_of(endpoint), endpoints.port_of(endpoint)
+            name = self._names.get(place)
         try:
             how = self._material.to_call(name, target)
             creator = how.security.creator(endpoints.host_of(endpoint) or "")
@@ -115,6 +123,9 @@ class Dialler:
             return
         target, _ = self._calls[call]
         self._told.pop(target, None)
+        if target in self._configured:
+            name, endpoint = split_peer(target)
+            self._names[connection.address, endpoints.port_of(endpoint)] = name
         self._log.info("connected with registrar {target}", target=target)
         self._sessions.called(connection, subject, dialled=target)
         connection.release()

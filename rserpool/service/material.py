@@ -69,7 +69,7 @@ class Material:
             found.append("nobody can register: there is no auth, like psk:FILE")
         if self._certificate is not None:
             found += _ending(self._config.registrar.certificate or "", self._certificate[0])
-        return found
+        return [*found, *self._peer_warnings()]
 
     def creator(self) -> ServerCreator:
         """Make the TLS of pool elements and users from what was read last."""
@@ -171,6 +171,24 @@ class Material:
             self._try("rules", again)
         self._try("certificate", self._read_certificate)
         return [f"{key}: {words}" for key, words in self.faults]
+
+    def _peer_warnings(self) -> list[str]:
+        table = self._config.registrar
+        found = []
+        if not table.identity and any(
+            isinstance(a, PeerKeys) for a in self.peer_authentications
+        ):
+            found.append(
+                "without identity this registrar is called by others, but can't call them: "
+                "give the name that its keys have"
+            )
+        both = set(table.auth) & set(table.enrp_auth)
+        if both and not (table.rules or table.authorizer):
+            found.append(
+                f"{', '.join(sorted(both))} is auth and enrp-auth: each pool element could "
+                "speak as a registrar; give rules, or registrars an authority of their own"
+            )
+        return found
 
     def _authentication(self, text: str) -> None:
         self.authentications.append(make_authentication(text))

@@ -188,6 +188,10 @@ class Sessions:
             return
         if connection.ended:
             return
+        if self._protocol is Protocol.ENRP:
+            self._log.info(
+                "registrar {name} has called from {peer}", name=subject.name, peer=connection
+            )
         self._enter(connection, subject)
         connection.release()
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rserpool.service import kinds
 from rserpool.service.config import load
 from rserpool.service.settings import ConfigError, Override, parse_set
 from rserpool.wire.parameters import TCPTransport
@@ -162,6 +164,61 @@ class Configuring(SynchronousTestCase):
         twice = 'peer = ["tcp:h:1", "tcp:h:1"]\nidentity = "r1"\nenrp-auth = "psk:x"\nserver-id'
         [fault] = self.faults(GOOD.replace("server-id", twice))
         self.assertIn("given twice", fault)
+
+    def test_where_peers_call(self):
+        """A listener of one address is told with it; what only refuses isn't told."""
+        secure = {"enrp_tls": (), "enrp": ("tcp:9901",)}
+        for changed, expected in (
+            ({"enrp_tls": ("tcp:1:interface=192.0.2.1", "tcp:2")}, (1, ["192.0.2.1"])),
+            ({"enrp_tls": (r"tcp6:1:interface=2001\:db8\:\:1",)}, (1, ["2001:db8::1"])),
+            ({"enrp_tls": ("tcp:1:interface=0.0.0.0",)}, (1, [])),
+            ({"enrp_tls": ("tcp:0", "tcp:2")}, (2, [])),
+            (secure, None),
+            ({**secure, "security": "none"}, (9901, [])),
+        ):
+            config = self.load(GOOD)
+            table = attrs.evolve(config.registrar, **changed)
+            found = attrs.evolve(config, registrar=table).enrp_transport
+            shown = found and (found.port, [str(address) for address in found.addresses])
+            self.assertEqual(shown, expected, changed)
+
+    def test_names_of_peers(self):
+        """A name may be a URI, with what else there is of equals signs and colons."""
+        for text, expected in (
+            ("b=tcp:b.example:1", ("b", "tcp:b.example:1")),
+            ("uri:x://y?a=b=tcp:[2001:db8::7]:1", ("uri:x://y?a=b", "tcp:[2001:db8::7]:1")),
+            ("dns:b.example=tcp:192.0.2.1:1", ("dns:b.example", "tcp:192.0.2.1:1")),
+            ("tcp:host=b.example:port=1", (None, "tcp:host=b.example:port=1")),
+        ):
+            self.assertEqual(kinds.split_peer(kinds.peer(text)), expected)
+
+    def test_patience_with_peers(self):
+        """Silence is the core's to judge: no connection of a peer is cut before it has."""
+        config = self.load(GOOD, parse_set("limits.idle-timeout=10"))
+        self.assertEqual((config.patience.idle, config.peer_patience.idle), (10, 122))
+        config = self.load(GOOD, parse_set("limits.idle-timeout=0"))
+        self.assertEqual(config.peer_patience.idle, 0)
+
+    def test_wrong_peers(self):
+        """What is wrong about other registrars is said of the key that is, and once."""
+        good = {"asap-tls": "tcp:1", "auth": "psk:x"}
+        for overrides, words in (
+            ({**good, "peer": "tcp:h:1"}, "--enrp-auth: peer is given"),
+            ({**good, "enrp-tls": "tcp:1"}, "--enrp-auth: enrp-tls is given"),
+            ({**good, "peer": "tcp:h:1", "enrp-auth": "psk:y"}, "--identity: with"),
+            ({**good, "enrp-tls": "tcp:1", "enrp-auth": "psk:x"}, "key file of their own"),
+            ({**good, "enrp-auth": "psk:y", "identity": "a@b"}, "has no '@'"),
+            ({**good, "enrp-auth": "psk:y", "identity": "a~2"}, "has no '@'"),
+            ({"security": "none", "asap": "tcp:1", "enrp-tls": "tcp:1"}, "would mix"),
+            ({"security": "none", "asap": "tcp:1", "identity": "a"}, "would mix"),
+            ({**good, "peer": "b=sctp:h:1"}, "no SCTP"),
+            ({**good, "peer": "b=udp:h:1"}, "isn't an endpoint"),
+            ({**good, "enrp": "tcp:99999"}, "has no port"),
+        ):
+            given = [Override("registrar", key, value) for key, value in overrides.items()]
+            faults = self.faults(None, *given)
+            self.assertEqual(len([f for f in faults if words in f]), 1, (overrides, faults))
+            self.assertEqual(len(faults), 1, faults)
 
     def test_plain_beside_tls(self):
         """A secure registrar may listen plain as well: to refuse."""

@@ -123,6 +123,21 @@ class Reading(SynchronousTestCase):
         self.assertIn(f"b=tcp:h:1: no key is in force with which 'a' could call it: add a@b to "
                       f"{peers}", words)  # fmt: skip
 
+    def test_peer_warnings(self):
+        """What lets less happen, or more, than one would think is warned of."""
+        peers = self.mktemp()
+        keyfile.add(peers, "b", b"k" * 32)
+        [warning] = self.material(enrp_auth=(f"psk:{peers}",)).warnings
+        self.assertIn("can't call them", warning)
+        authority = f"{self.mktemp()}.pem"
+        Path(authority).write_bytes(self.authority.certificate)
+        both = {
+            "auth": (f"certificate:{authority}",),
+            "enrp_auth": (f"certificate:{authority}",),
+        }
+        [warning] = self.material(**both).warnings
+        self.assertIn("speak as a registrar", warning)
+
     def test_selfie_by_plugin(self):
         """Nobody shows us our own name, whatever a plugin's keys say (RFC 9257 section 4.1)."""
 

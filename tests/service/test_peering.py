@@ -1,5 +1,6 @@
 """Registrars that call each other over loopback, all of them in this process."""
 
+import json
 import os
 from pathlib import Path
 
@@ -132,6 +133,30 @@ class ByKey(Scope):
         self.assertEqual(str(ours.local), "127.0.0.1")
         self.assertEqual(str(theirs.local), "127.0.0.1")
         self.assertIn(f"connected with registrar {self.target('b')}", self.said())
+
+    @inlineCallbacks
+    def test_status(self):
+        """The status page tells of the others: who they are, and whether they agree."""
+        self.registrar("b", "a@b", "b@a")
+        a = self.registrar("a", "a@b", "b@a", peers=["b"], status="tcp:0")
+        self.assertFalse(json.loads(a.status.json())["serving"])
+        yield self.until(lambda: json.loads(a.status.json())["serving"])
+        yield self.until(lambda: [p.synchronized for p in a.driver.registrar.peers] == [True])
+        told = json.loads(a.status.json())
+        [peer] = told["peers"]
+        self.assertEqual((peer["name"], peer["server-id"]), ("b", "0x00000062"))
+        self.assertEqual((peer["state"], peer["elements"]), ("active", 0))
+        self.assertEqual(peer["checksum-theirs"], peer["checksum-ours"])
+        self.assertEqual((peer["address"], peer["synchronized"]), ("127.0.0.1", True))
+        self.assertTrue(0 <= peer["last-heard"] < 10)
+        self.assertIn(
+            ["b", "a@b"], [[c["principal"], c["identity"]] for c in told["credentials"]]
+        )
+        self.assertEqual({one["protocol"] for one in told["listeners"]}, {"asap", "enrp"})
+        metrics = a.status.metrics().decode()
+        self.assertIn('rserpool_peers{state="active"} 1.0', metrics)
+        self.assertIn('rserpool_peer_synchronized{peer="0x00000062"} 1.0', metrics)
+        self.assertIn("<td>b</td>", a.status.page().decode())
 
     @inlineCallbacks
     def test_both_call(self):
@@ -277,6 +302,7 @@ class ByKey(Scope):
         yield self.until(lambda: self.channels(b))
         a.dialler.dial(f"tcp:127.0.0.1:{self.ports['b']}")
         yield self.until(lambda: self.said().count(f"tcp:127.0.0.1:{self.ports['b']}") > 1)
+        yield self.until(lambda: "has called from" in self.said())
         self.assertNotIn("can't be", self.said())
 
 
