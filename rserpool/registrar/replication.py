@@ -183,9 +183,7 @@ class Replication:
             return objection
         if ours:
             self._audit("element.left", element, f"its home is {shown(peer)} now")
-            if peer.name:
-                message = replica.update(self._share.server_id, element, replica.ADD_PE)
-                self._share.announce(message)
+            self._share.announce(replica.update(self._share.server_id, element, replica.ADD_PE))
         return ""
 
     def _settle(self, element: Element, claim: Claim, now: float) -> bool:

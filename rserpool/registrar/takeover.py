@@ -7,7 +7,8 @@ Section 3.5.1 has everybody agree to a takeover who isn't the target and wants n
 But a registrar that only the initiator can't hear is alive: both would own its elements.  So
 a target that is connected with us and not silent is asked for a sign of life first; we agree
 only when there is none.  And a takeover that is announced for a registrar that we hear is
-refused (RFC 5355 section 2.5).
+refused (RFC 5355 section 2.5).  The initiator, for its part, doesn't go on without those that
+are alive and don't agree: they hear the target.
 """
 
 import attrs
@@ -19,11 +20,10 @@ from rserpool.registrar.share import Share
 from rserpool.wire import enrp
 
 ALARM = "takeover"
-#: Times MAX-TIME-NO-RESPONSE that connected peers may take to agree.  One that doesn't answer
-#: for so long while it is connected knows nothing of takeovers.
+#: Times that connected peers are asked each MAX-TIME-NO-RESPONSE; then more seldom.
 ROUNDS = 3
-#: Times MAX-TIME-NO-RESPONSE until a target that somebody else takes over is watched again:
-#: the initiator may die, too.
+#: Times MAX-TIME-NO-RESPONSE until those that don't agree are asked again, and until a target
+#: that somebody else takes over is watched again: the initiator may die, too.
 PATIENCE = 6
 
 
@@ -127,11 +127,12 @@ class Takeover:
             if attempt.until > now:
                 continue
             attempt.rounds += 1
-            attempt.waiting &= set(self._share.peers)
-            if not attempt.waiting or attempt.rounds >= ROUNDS:
+            attempt.waiting = {each for each in attempt.waiting if self._peers.alive(each)}
+            if not attempt.waiting:
                 self._won(target, now)
                 continue
-            attempt.until = now + self._share.settings.max_time_no_response
+            pause = 1 if attempt.rounds < ROUNDS else PATIENCE
+            attempt.until = now + pause * self._share.settings.max_time_no_response
             for identifier in sorted(attempt.waiting):
                 self._initiate(identifier, target)
         self._alarm(now)
