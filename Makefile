@@ -6,8 +6,9 @@ PIP = $(BIN)/pip --disable-pip-version-check --quiet
 TRIAL = $(BIN)/python -W error::ResourceWarning -m twisted.trial --temp-directory=build/trial
 SEED ?= 1
 SECONDS ?= 60
+SEEDS ?= 1-1000
 
-.PHONY: help demo test lint types docs bench fuzz scope test-install test-oldest test-pythons clean
+.PHONY: help demo test lint types docs bench fuzz scope simulate test-install test-oldest test-pythons clean
 
 help:
 	@echo "make demo          a registrar, three servers, a client: the whole story in a minute"
@@ -17,6 +18,7 @@ help:
 	@echo "make bench         the speed, in build/bench.json"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
 	@echo "make scope         three registrars under load, killed ten times, for real"
+	@echo "make simulate      a scope of registrars on a simulated network, SEEDS=1-1000"
 	@echo "make test-install  wheel and sdist, each in a new environment"
 	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
 	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found"
@@ -58,6 +60,9 @@ bench: $(VENV)/stamp
 
 fuzz: $(VENV)/stamp
 	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+simulate: $(VENV)/stamp
+	$(BIN)/python -m tests.simulation $(SEEDS)
 
 scope: $(VENV)/stamp
 	SCOPE_ELEMENTS=300 SCOPE_KILLS=10 $(TRIAL)-scope tests.test_scope.Killed

@@ -32,7 +32,7 @@ class Watcher(threading.Thread):
         self.homes = None
         self.answers = 0
         self.longest = 0.0
-        self._handle = handle
+        self._pool = handle
         self._context = None
         if authority is not None:
             self._context = ssl.create_default_context(cafile=str(authority))
@@ -62,7 +62,7 @@ class Watcher(threading.Thread):
         return self._context.wrap_socket(line, server_hostname="127.0.0.1")
 
     def _resolve(self, line):
-        handle = struct.pack("!HH", 9, 4 + len(self._handle)) + self._handle
+        handle = struct.pack("!HH", 9, 4 + len(self._pool)) + self._pool
         padded = handle + bytes(-len(handle) % 4)
         expected, began = self.expected, time.monotonic()
         line.sendall(_REQUEST.pack(5, 0, 4 + len(handle)) + padded)
