@@ -26,7 +26,7 @@ from rserpool.registrar.replication import Replication
 from rserpool.registrar.share import Share
 
 #: Heartbeats with the same difference that pass until it is looked at again.
-PATIENCE = 8
+PATIENCE = 3
 #: Seconds between two downloads from one peer: each costs a look at all elements, and a rogue
 #: registrar could send ever different checksums.
 PAUSE = 0.5

@@ -210,10 +210,21 @@ class Invariants:
         """
         Where connections break only because registrars die, nobody ever lacks a live element.
 
-        An element that a registrar has once known, it knows as long as both live.
+        An element that a registrar has once known, it knows as long as both live.  This holds
+        when registrars die one at a time: one that comes back and learns from a mentor that
+        has itself just come back may not learn what it had.
         """
         if self.world.plan.breaks or not self.world.plan.mesh:
             return  # who isn't told of others begins alone, and owns nothing of what it had
+        moment = self.world.clock.now
+        unsettled = [
+            node
+            for node in self.world.registrars
+            if node not in alive or 0 < moment - node.since < self._stated.synchronized
+        ]
+        if len(unsettled) > 1:
+            self._had.clear()
+            return
         for node in alive:
             since, before = self._had.get(node, (0.0, set()))
             if since != node.since:
