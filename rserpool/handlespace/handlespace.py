@@ -217,6 +217,7 @@ class Handlespace:
             if element.due > now:
                 continue  # another entry was put in later: a shorter life
             if element.expires <= now:
+                element.due = math.inf  # a second entry may be due in the same moment
                 found.append(element)
             else:
                 element.due = math.inf

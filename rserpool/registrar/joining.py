@@ -123,7 +123,9 @@ class Joining:
             self._wait(self._share.settings.max_time_no_response, now)
         elif self._mentors:
             self._rounds += 1
-            if self._first() or self._rounds >= ROUNDS:
+            # One that hasn't answered yet may have what we all have lost.
+            first = self._first() and not self._targets.waiting()
+            if first or self._rounds >= ROUNDS:
                 self._serve("alone: all others are starting, too", "scope.alone")
             else:
                 self._tried.clear()

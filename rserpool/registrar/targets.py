@@ -154,7 +154,7 @@ class Targets:
         """Whether one that is configured may still answer: it hasn't failed, or not again."""
         return any(
             target.configured and not target.failures and not target.ours
-            and (target.peer is None or target.channel is None)
+            and target.peer not in self._share.peers
             for target in self._targets.values()
         )  # fmt: skip
 

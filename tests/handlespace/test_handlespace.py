@@ -226,6 +226,12 @@ class Expiring(SynchronousTestCase):
         self.put(2, -1, now=31)
         self.assertEqual(self.gone(1e6), set())
 
+    def test_late(self):
+        """One whose life was cut short is told once, however late who asks is."""
+        self.put(1, 10)
+        self.put(1, 5, now=1)
+        self.assertEqual(self.gone(30), {1})
+
     def test_renewed(self):
         """A renewal moves the expiry."""
         found = self.put(1, 10)
