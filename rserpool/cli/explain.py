@@ -2,15 +2,15 @@
 
 import argparse
 
-from rserpool.cli import shown
 from rserpool.cli.outcome import DONE, NO, Failure, tell
 from rserpool.security.decisions import PERMISSIONS, Proof, Request
+from rserpool.security.interfaces import Key
 from rserpool.security.rules.file import load
 
 
 def explain(args: argparse.Namespace) -> int:
     """Ask a rules file as the registrar would."""
-    if args.permission not in PERMISSIONS:
+    if args.permission not in PERMISSIONS and not args.permission.startswith("admin."):
         known = ", ".join(sorted(PERMISSIONS))
         raise Failure(f"{args.permission!r} isn't a permission; there are {known}")
     try:
@@ -19,12 +19,20 @@ def explain(args: argparse.Namespace) -> int:
         raise Failure(f"{args.rules}: can't be read: {error.strerror}") from None
     except ValueError as error:
         raise Failure(str(error)) from None
-    decision = policy.decide(args.principal, _proof(args), _request(args))
+    # A key of another generation is the same principal.
+    name = Key(args.principal, b"").principal
+    decision = policy.decide(name, _proof(args), _request(args))
     verdict = "yes" if decision.allowed else "no"
     tell(
-        {"allowed": decision.allowed, "reason": decision.reason, "by": decision.by},
+        {
+            "allowed": decision.allowed,
+            "reason": decision.reason,
+            "rule": decision.rule,
+            "of": decision.of,
+            "by": decision.source,
+        },
         args.json,
-        f"{verdict}: {decision.reason} ({decision.by})",
+        f"{verdict}: {decision.reason} ({decision.source})",
     )
     return DONE if decision.allowed else NO
 
@@ -41,8 +49,13 @@ def _request(args: argparse.Namespace) -> Request:
     if kind == "peer":
         return Request(args.permission, peer=name)
     if kind in ("pool", "pool-hex"):
-        handle = bytes.fromhex(name) if kind == "pool-hex" else shown.handle_of(name)
+        try:
+            handle = bytes.fromhex(name) if kind == "pool-hex" else name.encode()
+        except ValueError:
+            raise Failure(f"{args.gate!r}: after pool-hex: come hexadecimal digits") from None
         return Request(args.permission, pool=handle)
     if kind:
-        raise Failure(f"{args.gate!r} isn't a gate: write pool:HANDLE or peer:NAME")
+        raise Failure(
+            f"{args.gate!r} isn't a gate: write pool:HANDLE, pool-hex:HEX or peer:NAME"
+        )
     return Request(args.permission)

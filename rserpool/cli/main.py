@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rserpool.cli import certificate, dump, explain, init, pools, psk
+from rserpool.cli import audit, certificate, dump, explain, init, pools, psk
 from rserpool.cli.asking import add_options
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
 
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_psk(commands)
     _add_certificate(commands)
     _add_explain(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -181,6 +182,23 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("principal", metavar="PRINCIPAL", help="web-1, dns:NAME, anonymous")
     parser.add_argument("permission", metavar="PERMISSION", help="like asap.register.join")
     parser.add_argument("gate", metavar="GATE", nargs="?", help="pool:HANDLE or peer:NAME")
+
+
+def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "check audit logs"
+    group = commands.add_parser("audit", help=about, description=f"{about.capitalize()}.")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parser = _command(
+        actions, "verify", audit.verify, "tell whether a line was changed or taken out since"
+    )
+    parser.add_argument(
+        "file", metavar="FILE", nargs="+",
+        help="the audit file (those rotated from it are found), or several, the oldest first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--status", metavar="URL", help="the registrar's status page, which knows the last line"
+    )
+    parser.add_argument("--head", metavar="SEQ:CHAIN", help="the last line, kept elsewhere")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class Counters:
     updates_sent: int = 0
     keep_alives_sent: int = 0
     keep_alives_acknowledged: int = 0
+    keep_alives_over_limit: int = 0  # that reports would have caused beyond an element's budget
     elements_expired: int = 0  # their registration life ended
     elements_silent: int = 0  # a keep-alive went unanswered
     elements_lost: int = 0  # their connection ended and they didn't come back

@@ -50,8 +50,8 @@ class Audit:
     """
     Something that an operator must be able to read afterwards.
 
-    `what` is a short dotted name (``registration.refused``); `outcome` tells why.
-    Never holds a secret.
+    `what` is a short dotted name (``registration.refused``), `action` the permission that was
+    asked for, `outcome` tells why, `rule` by whose rule.  Never holds a secret.
     """
 
     what: str
@@ -59,6 +59,8 @@ class Audit:
     pool: bytes | None = None
     identifier: int | None = None  # the pool element's
     outcome: str = ""
+    action: str = ""
+    rule: str = ""
 
 
 @attrs.frozen

@@ -30,7 +30,15 @@ from rserpool.registrar.replication import Replication
 from rserpool.registrar.share import Share
 from rserpool.registrar.targets import Targets
 from rserpool.registrar.told import Change, Listing, quick, value
-from rserpool.security.decisions import LIST, PRESENCE, TABLE, TAKEOVER, UPDATE, Request
+from rserpool.security.decisions import (
+    LIST,
+    PRESENCE,
+    TABLE,
+    TAKEOVER,
+    UPDATE,
+    Decision,
+    Request,
+)
 from rserpool.wire import enrp
 from rserpool.wire.causes import Cause, InvalidValues, RejectedForSecurity
 from rserpool.wire.errors import WireError
@@ -203,7 +211,7 @@ class Scope:
         request = Request(_PERMISSIONS[type(message)], peer=channel.subject.name)
         decision = self._share.ask(channel, request, now)
         if not decision.allowed:
-            self._refuse(channel, message, decision.reason, blame=True)
+            self._refuse(channel, message, decision, blame=True)
             return
         if message.sender == 0 and isinstance(message, _QUESTIONS):
             self._procedures[type(message)](None, channel, message, now)
@@ -355,7 +363,7 @@ class Scope:
             self._targets.learn(text, server.identifier, now)
 
     def _refuse(
-        self, channel: Channel, message: Any, reason: str, *, blame: bool = False
+        self, channel: Channel, message: Any, why: Decision | str, *, blame: bool = False
     ) -> None:
         """
         Tell the peer the cause code, and the operator why.
@@ -363,8 +371,9 @@ class Scope:
         :param blame: it could have known; what crosses another message on its way couldn't.
         """
         self._share.counters.peer_refusals += 1
-        kind = _PERMISSIONS[type(message)].partition(".")[2]
-        self._share.emit(Audit(f"{kind}.refused", channel.subject, outcome=reason))
+        request = Request(_PERMISSIONS[type(message)], peer=channel.subject.name)
+        kind = request.permission.partition(".")[2]
+        self._share.refused(f"{kind}.refused", channel, request, why, None)
         if not isinstance(message, enrp.Error):
             self._complain(channel, (RejectedForSecurity(),), message.sender)
         if blame:

@@ -21,6 +21,7 @@ from rserpool.security.decisions import (
     REGISTER_JOIN,
     REGISTER_NEW,
     REGISTER_RENEW,
+    Decision,
     Proof,
     Request,
     Subject,
@@ -94,14 +95,12 @@ class Registration:
     ) -> bytes:
         """Admit the element, or say why not."""
         request = self._request(channel.subject, message)
-        reason, cause = self._objection(channel, request, data, message.element, now)
+        why, cause = self._objection(channel, request, data, message.element, now)
         if cause is None and request.permission == REGISTER_JOIN:
             known = self._share.handlespace.find(message.handle, message.element.identifier)
             if known is not None:
-                reason, cause = (
-                    "the element belongs to another principal",
-                    (NonUniquePEIdentifier()),
-                )
+                why = "the element belongs to another principal"
+                cause = NonUniquePEIdentifier()
         if cause is None:
             former = self._share.handlespace.find(message.handle, message.element.identifier)
             home = 0 if former is None else former.home
@@ -117,10 +116,10 @@ class Registration:
                 result.element.contact = replica.contact(channel, message.element)
                 self._membership.admitted(result.element, result.how, channel, now, home)
                 return _granted(result.element)
-            reason, cause = type(result).__name__, result
+            why, cause = type(result).__name__, result
         self._share.counters.registrations_refused += 1
         identifier = message.element.identifier
-        self._share.refused("registration.refused", channel, request, reason, identifier)
+        self._share.refused("registration.refused", channel, request, why, identifier)
         return _rejected(message, cause)
 
     def deregister(
@@ -130,15 +129,17 @@ class Registration:
         share, subject = self._share, channel.subject
         request = Request(DEREGISTER, message.handle)
         decision = share.ask(channel, request, now)
-        reason = "" if decision.allowed else decision.reason
         element = share.handlespace.find(message.handle, message.identifier)
-        if not reason and element is not None and self._foreign(element, subject):
-            reason = "the element belongs to another principal"
-        if reason:
+        why: Decision | str = ""
+        if not decision.allowed:
+            why = decision
+        elif subject.proof is Proof.ANONYMOUS:
+            why = "only who has proven a name may de-register"
+        elif element is not None and self._foreign(element, subject):
+            why = "the element belongs to another principal"
+        if why:
             share.counters.deregistrations_refused += 1
-            share.refused(
-                "deregistration.refused", channel, request, reason, message.identifier
-            )
+            share.refused("deregistration.refused", channel, request, why, message.identifier)
             return _deregistered(message, RejectedForSecurity())
         share.counters.deregistrations += 1
         if element is not None:
@@ -157,11 +158,11 @@ class Registration:
 
     def _objection(
         self, channel: Channel, request: Request, data: bytes, element: PoolElement, now: float
-    ) -> tuple[str, Cause | None]:
+    ) -> tuple[Decision | str, Cause | None]:
         """What speaks against it before the handlespace is asked, and the cause to give."""
         decision = self._share.ask(channel, request, now)
         if not decision.allowed:
-            return decision.reason, RejectedForSecurity()
+            return decision, RejectedForSecurity()
         breach = _breach(channel, element)
         if breach:
             return breach, RejectedForSecurity()

@@ -4,6 +4,12 @@ Unreachable reports (RFC 5352 section 3.5, RFC 5355 sections 2.13 and 2.14).
 A report and the keep-alive that it causes are one coupled flood.  So at most one
 keep-alive is outstanding for an element and answers all reports that wait for it; each
 element has a budget of them; and each reporter has one, kept by the gate.
+
+Note [Who may remove]
+
+A report by somebody who has proven nothing makes us ask the element, and no more: else a few
+addresses, which cost nothing, could take every healthy element out of the answers.  Where
+security is none addresses are all there is, and they count.
 """
 
 import attrs
@@ -13,7 +19,7 @@ from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
 from rserpool.registrar.membership import Membership
 from rserpool.registrar.share import Share
-from rserpool.security.decisions import UNREACHABLE, Request
+from rserpool.security.decisions import UNREACHABLE, Proof, Request, Subject
 from rserpool.wire import asap
 
 
@@ -42,21 +48,20 @@ class Reports:
         decision = share.ask(channel, request, now)
         if not decision.allowed:
             share.counters.reports_refused += 1
-            share.refused(
-                "report.refused", channel, request, decision.reason, message.identifier
-            )
+            share.refused("report.refused", channel, request, decision, message.identifier)
             return b""
         share.counters.reports += 1
         element = share.handlespace.find(message.handle, message.identifier)
         if element is not None and element.home == share.server_id:
-            self._weigh(element, channel.subject.key, now)
+            self._weigh(element, channel.subject, now)
         return b""
 
-    def _weigh(self, element: Element, reporter: str, now: float) -> None:
+    def _weigh(self, element: Element, reporter: Subject, now: float) -> None:
         if not isinstance(element.probe, Complaints):
             element.probe = Complaints()
         complaints = element.probe
-        if self._too_many(complaints, reporter, now):
+        counts = reporter.proof is not Proof.ANONYMOUS  # see Note [Who may remove]
+        if counts and self._too_many(complaints, reporter.key, now):
             self._share.counters.elements_reported += 1
             count = len(complaints.reporters)
             self._membership.dismiss(
@@ -83,6 +88,7 @@ class Reports:
         each = 1.0 / settings.keep_alives_per_second
         start = max(complaints.paid_until, now)
         if start - now > each * (max(settings.keep_alives_burst, 1.0) - 1.0):
-            return False
+            self._share.counters.keep_alives_over_limit += 1
+            return not settings.keep_alives_enforced
         complaints.paid_until = start + each
         return True

@@ -78,9 +78,7 @@ class Resolution:
         decision = self._ask(channel.subject, question.request, now)
         if not decision.allowed:
             counters.resolutions_refused += 1
-            self._share.refused(
-                "resolution.refused", channel, question.request, decision.reason, None
-            )
+            self._share.refused("resolution.refused", channel, question.request, decision, None)
             return _negative(question.handle, RejectedForSecurity())
         counters.resolutions += 1
         pool = question.pool

@@ -16,13 +16,16 @@ class Settings:
     #: connection was lost, before it is removed.
     keep_alive_timeout: float = 5.0
     #: MAX-BAD-PE-REPORT (RFC 5352 section 3.5): an element that more than so many
-    #: different reporters call unreachable within the window is removed; 0: never.
-    max_bad_pe_reports: int = 3
+    #: different reporters call unreachable within the window is removed; 0: never.  More
+    #: than a few, so that a few stolen keys don't remove elements that are well.
+    max_bad_pe_reports: int = 10
     report_window: float = 60.0
     #: Keep-alives that reports may cause, for one element: stops the flood that one
     #: report would cost two messages of (RFC 5355 sections 2.13 and 2.14); 0: no limit.
     keep_alives_per_second: float = 1.0
     keep_alives_burst: float = 5.0
+    #: False: those beyond the budget are counted, and sent all the same.
+    keep_alives_enforced: bool = True
     #: Changes of a pool within this time reach its subscribers as one update.
     update_interval: float = 0.2
     #: Pools that one connection may subscribe to: each costs memory here and traffic at

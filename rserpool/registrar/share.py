@@ -71,10 +71,22 @@ class Share:
         return effects
 
     def refused(
-        self, what: str, channel: Channel, request: Request, reason: str, identifier: int | None
+        self,
+        what: str,
+        channel: Channel,
+        request: Request,
+        why: Decision | str,
+        identifier: int | None,
     ) -> None:
-        """Write down a refusal: the peer learns the cause code, the operator why."""
-        self.emit(Audit(what, channel.subject, request.pool, identifier, reason))
+        """
+        Write down a refusal: the peer learns the cause code, the operator why.
+
+        :param why: the gate's decision, or an invariant that no rule can lift.
+        """
+        reason, rule = (why, "") if isinstance(why, str) else (why.reason, why.source)
+        action = request.permission
+        subject = channel.subject
+        self.emit(Audit(what, subject, request.pool, identifier, reason, action, rule))
 
     def ask(self, channel: Channel, request: Request, now: float) -> Decision:
         """The one place where the security layer is asked."""

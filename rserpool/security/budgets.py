@@ -47,6 +47,9 @@ class Rates:
     #: Stops registration floods with one valid key (RFC 5355 section 2.1): each costs
     #: memory here and traffic to all peers.  One principal may be a host of many elements.
     registrations: Rate = Rate(100, 2000)
+    #: Stops de-registration floods, each told to all peers and watchers, without making an
+    #: element that leaves pay for those that come.
+    deregistrations: Rate = Rate(100, 2000)
     #: Stops resolution floods, which take the time of honest pool users.
     resolutions: Rate = Rate(5000, 20000)
     #: Stops report floods (section 2.13): each may cost a keep-alive to an element.
@@ -119,7 +122,7 @@ class Budgets:
             REGISTER_NEW: registrations,
             REGISTER_JOIN: registrations,
             REGISTER_RENEW: registrations,
-            DEREGISTER: registrations,
+            DEREGISTER: Budget(rates.deregistrations, "de-registrations"),
             RESOLVE: Budget(rates.resolutions, "resolutions"),
             UNREACHABLE: Budget(rates.unreachables, "unreachable reports"),
             PRESENCE: Budget(rates.presences, "presences"),

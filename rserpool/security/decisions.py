@@ -6,7 +6,7 @@ nothing else of the security layer.
 """
 
 import enum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import attrs
 
@@ -57,12 +57,28 @@ class Subject:
 
     @key.default
     def _key(self) -> str:
-        return self.name if self.proven else f"address {self.address}"
+        # A colon stands in no identity, so that nobody's name is an address.
+        return self.name if self.proven else f"address:{network(self.address)}"
 
     @property
     def proven(self) -> bool:
         """Whether it has proven a name of its own."""
         return self.proof in (Proof.PSK, Proof.CERTIFICATE)
+
+
+def network(address: str) -> str:
+    """
+    Under which an address counts: a host of IPv6 has a /64 to choose addresses from.
+
+    What is no address counts as it is.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Address(int(parsed) >> 64 << 64))
+    return address
 
 
 # The permissions there are; a rule matches them element by element as a prefix.
@@ -95,14 +111,28 @@ class Request:
 @attrs.frozen
 class Decision:
     """
-    May it, and why: `reason` is for the log and for ``rserpool explain``.
+    May it, and why: all but `allowed` is for the log and for ``rserpool explain``.
 
     A peer never learns more than the cause code (RFC 5354 section 3.12.10).
     """
 
     allowed: bool
     reason: str
-    by: str = ""  # which plugin, and of which user, role or gate the rule was
+    by: str = ""  # which plugin
+    rule: str = ""  # the rule that decided, as it is written: ``!asap.register``
+    of: str = ""  # whose rule it was: ``users.web-1``, ``gates.'pool:web'.roles.own``
+
+    @property
+    def source(self) -> str:
+        """Who decided, and by whose rule."""
+        return f"{self.by}: {self.of}" if self.of else self.by
+
+
+class Mode(enum.Enum):
+    """What a denial leads to."""
+
+    ENFORCE = "enforce"
+    REPORT = "report"  # it is written down and counted, and what was asked for is done
 
 
 ALLOW = Decision(allowed=True, reason="allowed")

@@ -3,15 +3,26 @@ The gate: the one place where the core asks, and the place where everything fail
 
 All must allow.  Nothing configured, an exception, or an answer that isn't a decision is a
 denial.
+
+Note [Trying out]
+
+With `Mode.REPORT` a denial by the authorizer, or by the limits, is counted and told, and what
+was asked for is done all the same: so an operator learns what new rules or limits would do.
+It lifts nothing else: a plain connection of a secure registrar, a credential for other pools,
+a plugin that fails or isn't there still deny, and so do the core's own invariants.
 """
+
+from collections.abc import Callable
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from rserpool.security.decisions import (
     ALLOW,
+    PERMISSIONS,
     RESOLVE,
     Decision,
+    Mode,
     Proof,
     Request,
     Subject,
@@ -23,6 +34,18 @@ _PLAIN = deny("plain connections may not do this on a secure registrar", "gate")
 _NONE = deny("nothing is configured that could allow it", "gate")
 _RESTRICTED = deny("the credential is for other pools", "gate")
 _BROKEN = deny("the security layer failed; see the log", "gate")
+
+#: Told of a decision: who asked, for what, and what was decided.
+Told = Callable[[Subject, Request, Decision], None]
+
+
+def _denial(answer: Decision) -> Decision:
+    """A denial as it was given; what only isn't an allowance is one, too, and says so."""
+    return answer if isinstance(answer, Decision) and answer.allowed is False else _BROKEN
+
+
+def _nobody(subject: Subject, request: Request, decision: Decision) -> None:
+    """Tell nobody."""
 
 
 @implementer(IGate)
@@ -36,6 +59,11 @@ class Gate:
         nothing.  Otherwise plain connections are all there are, and aren't asked for.
     :param plain_resolution: answer plain resolutions on a secure registrar all the same
         (RFC 5352 section 9.3).
+    :param authorization, limiting: what a denial by the one or the other leads to.
+    :ivar on_allowed: told of whatever is allowed.
+    :ivar on_reported: told of what would have been denied: see Note [Trying out].
+    :ivar over_limit: denials by the limits, enforced or not, by permission.
+    :ivar reported: denials by the authorizer that were not enforced, by permission.
     """
 
     _log = Logger(namespace="rserpool.security")
@@ -47,11 +75,19 @@ class Gate:
         *,
         required: bool,
         plain_resolution: bool = False,
+        authorization: Mode = Mode.ENFORCE,
+        limiting: Mode = Mode.ENFORCE,
     ) -> None:
         self.authorizer = authorizer
         self.limits = limits
+        self.on_allowed: Told = _nobody
+        self.on_reported: Told = _nobody
+        self.over_limit = dict.fromkeys(sorted(PERMISSIONS), 0)
+        self.reported = dict.fromkeys(sorted(PERMISSIONS), 0)
         self._required = required
         self._plain_resolution = plain_resolution
+        self._authorization = authorization
+        self._limiting = limiting
 
     def ask(self, subject: Subject, request: Request, now: float) -> Decision:
         """May `subject` do this now?  Never raises."""
@@ -61,12 +97,15 @@ class Gate:
             else:
                 decision = self._proven(subject, request)
             if decision.allowed is not True:
-                return decision
+                return _denial(decision)
             if self.limits is None:
                 return _NONE
-            decision = self.limits.spend(subject, request, now)
+            spent = self.limits.spend(subject, request, now)
             # Whatever isn't a decision has no `allowed` and ends below.
-            return ALLOW if decision.allowed is True else decision
+            if spent.allowed is not True and not self._excused(subject, request, spent):
+                return _denial(spent)
+            self.on_allowed(subject, request, decision)
+            return ALLOW
         except Exception:
             self._log.failure(
                 "a security plugin failed, which denies {permission} to {name}",
@@ -84,4 +123,19 @@ class Gate:
         pools = subject.restrictions.pools
         if pools and request.permission != RESOLVE and request.pool not in pools:
             return _RESTRICTED
-        return _NONE if self.authorizer is None else self.authorizer.decide(subject, request)
+        if self.authorizer is None:
+            return _NONE
+        decision = self.authorizer.decide(subject, request)
+        if decision.allowed is False and self._authorization is Mode.REPORT:
+            self.reported[request.permission] += 1
+            self.on_reported(subject, request, decision)
+            return ALLOW
+        return decision
+
+    def _excused(self, subject: Subject, request: Request, denial: Decision) -> bool:
+        """Count what is over a limit; whether it is let pass."""
+        self.over_limit[request.permission] += 1
+        if denial.allowed is not False or self._limiting is Mode.ENFORCE:
+            return False
+        self.on_reported(subject, request, denial)
+        return True

@@ -14,6 +14,7 @@ import attrs
 from rserpool.handlespace.handlespace import Limits as HandlespaceLimits
 from rserpool.registrar.settings import Settings
 from rserpool.security.budgets import Rate, Rates
+from rserpool.security.decisions import Mode
 from rserpool.service.contradictions import INSTEAD, contradictions
 from rserpool.service.kinds import (
     concrete_interface,
@@ -97,6 +98,10 @@ class RegistrarTable:
     authorizer: str | None = setting(
         provider, default=None, help="instead of rules: a plugin, KIND:ARGS"
     )
+    authorization: str = setting(
+        choice("enforce", "report"), default="enforce",
+        help="report: what the rules deny is allowed all the same, written down and counted",
+    )  # fmt: skip
     status: str | None = setting(
         local_endpoint, default=None, option="ENDPOINT", group=_LISTENING,
         help="serve status page, /status.json and /metrics over HTTP, like tcp:8080; on "
@@ -183,10 +188,19 @@ def _count(what: str, default: int) -> Any:
 class LimitsTable:
     """``[limits]``; 0 switches one off."""
 
+    mode: str = setting(
+        choice("enforce", "report", "off"), default="enforce",
+        help="of all rates below: report only counts and tells what is over one, off doesn't "
+        "count either; sizes hold in any mode",
+    )  # fmt: skip
     registrations_per_second: float = _rate(
         "of one principal", _DEFAULT.registrations.per_second
     )
     registrations_burst: float = _rate("at once", _DEFAULT.registrations.burst)
+    deregistrations_per_second: float = _rate(
+        "of one principal", _DEFAULT.deregistrations.per_second
+    )
+    deregistrations_burst: float = _rate("at once", _DEFAULT.deregistrations.burst)
     resolutions_per_second: float = _rate(
         "of one principal or address", _DEFAULT.resolutions.per_second
     )
@@ -209,6 +223,10 @@ class LimitsTable:
         "from one address", _CONNECTIONS.handshake_failures.per_second
     )
     handshake_failures_burst: float = _rate("at once", _CONNECTIONS.handshake_failures.burst)
+    connections_per_second: float = _rate(
+        "new ones, from one address and of one principal", _CONNECTIONS.rate.per_second
+    )
+    connections_burst: float = _rate("at once", _CONNECTIONS.rate.burst)
     keep_alives_per_second: float = _rate(
         "to one element, caused by reports", _CORE.keep_alives_per_second
     )
@@ -220,6 +238,9 @@ class LimitsTable:
     connections: int = _count("in all", _CONNECTIONS.connections)
     connections_per_address: int = _count(
         "from one address", _CONNECTIONS.connections_per_address
+    )
+    connections_per_principal: int = _count(
+        "of one principal", _CONNECTIONS.connections_per_principal
     )
     peer_connections: int = _count("of other registrars, in all", _PEER_CONNECTIONS.connections)
     peer_connections_per_address: int = _count(
@@ -238,10 +259,34 @@ class LimitsTable:
     report_window: float = _rate("seconds for which reports count", _CORE.report_window)
 
 
+@attrs.frozen(kw_only=True)
+class AuditTable:
+    """``[audit]``: where it is written down who did what."""
+
+    file: str | None = setting(
+        file, default=None,
+        help="append the audit log to this file, each line bound to those before it "
+        "(rserpool audit verify)",
+    )  # fmt: skip
+    size: int = setting(
+        whole(), default=100_000_000,
+        help="octets at which the file is rotated; 0: never, somebody else does (SIGHUP)",
+    )  # fmt: skip
+    keep: int = setting(whole(0, 10_000), default=10, help="rotated files that are kept")
+    log: bool = setting(
+        boolean, default=True, help="write audit lines to the program's log as well"
+    )
+    decisions: str = setting(
+        choice("all", "refused"), default="all",
+        help="refused: don't write what is allowed, but for changes of state",
+    )  # fmt: skip
+
+
 TABLES: dict[str, type] = {
     "registrar": RegistrarTable,
     "timers": TimersTable,
     "limits": LimitsTable,
+    "audit": AuditTable,
 }
 
 
@@ -265,6 +310,7 @@ class Config:
     registrar: RegistrarTable
     timers: TimersTable
     limits: LimitsTable
+    audit: AuditTable = AuditTable()
 
     @property
     def server_id(self) -> int:
@@ -314,7 +360,18 @@ class Config:
             report_window=self.limits.report_window,
             keep_alives_per_second=self.limits.keep_alives_per_second,
             keep_alives_burst=self.limits.keep_alives_burst,
+            keep_alives_enforced=self.limiting is Mode.ENFORCE,
         )
+
+    @property
+    def authorization(self) -> Mode:
+        """What a denial by the authorizer leads to."""
+        return Mode(self.registrar.authorization)
+
+    @property
+    def limiting(self) -> Mode:
+        """What exceeding a rate leads to; where all are off it makes no difference."""
+        return Mode.REPORT if self.limits.mode == "report" else Mode.ENFORCE
 
     @property
     def rates(self) -> Rates:
@@ -322,6 +379,9 @@ class Config:
         limits = self.limits
         return Rates(
             registrations=Rate(limits.registrations_per_second, limits.registrations_burst),
+            deregistrations=Rate(
+                limits.deregistrations_per_second, limits.deregistrations_burst
+            ),
             resolutions=Rate(limits.resolutions_per_second, limits.resolutions_burst),
             unreachables=Rate(limits.unreachables_per_second, limits.unreachables_burst),
             presences=Rate(limits.peer_presences_per_second, limits.peer_presences_burst),
@@ -350,9 +410,12 @@ class Config:
         return ConnectionLimits(
             connections=limits.connections,
             connections_per_address=limits.connections_per_address,
+            connections_per_principal=limits.connections_per_principal,
+            rate=Rate(limits.connections_per_second, limits.connections_burst),
             handshake_failures=Rate(
                 limits.handshake_failures_per_second, limits.handshake_failures_burst
             ),
+            enforced=self.limiting is Mode.ENFORCE,
         )
 
     @property
@@ -386,11 +449,20 @@ class Config:
 def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Config]:
     """Read a configuration; the reader has what is wrong with it so far."""
     reader = Reader(TABLES)
-    config = Config(**reader.read(path, overrides))
+    config = _switched(Config(**reader.read(path, overrides)))
     for key, words in contradictions(config.registrar):
         if not reader.at_fault("registrar", key, *INSTEAD.get(key, ())):
             reader.fault("registrar", key, words)
     return reader, config
+
+
+def _switched(config: Config) -> Config:
+    """Where limits are off, every rate is 0, which is no limit."""
+    if config.limits.mode != "off":
+        return config
+    rates = [f.name for f in attrs.fields(LimitsTable) if f.name.endswith("_per_second")]
+    none: dict[str, Any] = dict.fromkeys(rates, 0.0)
+    return attrs.evolve(config, limits=attrs.evolve(config.limits, **none))
 
 
 def load(path: str | None, overrides: Iterable[Override]) -> Config:

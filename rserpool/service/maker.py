@@ -18,6 +18,8 @@ from rserpool.registrar.effects import Audit
 from rserpool.registrar.events import Protocol
 from rserpool.registrar.registrar import Registrar
 from rserpool.security.audit import AuditLog
+from rserpool.security.audit.journal import Journal
+from rserpool.security.audit.log import stamp
 from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.pairwise import objection
@@ -101,14 +103,19 @@ class RegistrarService(Service):
         self._seconds = time.monotonic
         self.allowance = Allowance(config.connection_limits, self._seconds)
         self.peer_allowance = Allowance(config.peer_connection_limits, self._seconds)
-        self.audit = AuditLog(self._seconds)
+        self.audit = self._audit_log()
         table = config.registrar
         self.gate = Gate(
             security.authorizer,
             Budgets(config.rates),
             required=config.required,
             plain_resolution=table.plain_resolution,
+            authorization=config.authorization,
+            limiting=config.limiting,
         )
+        self.gate.on_reported = self.audit.reported
+        if config.audit.decisions == "all":
+            self.gate.on_allowed = self.audit.allowed
         core = Registrar(
             config.server_id,
             config.settings,
@@ -117,9 +124,13 @@ class RegistrarService(Service):
             random.Random(),
             targets=table.peer,
         )
-        self.driver = Driver(core, reactor, self._seconds, self._audit)
-        self.sessions = Sessions(Protocol.ASAP, self.driver, security.authentications)
-        self.peer_sessions = Sessions(Protocol.ENRP, self.driver, security.peer_authentications)
+        self.driver = Driver(core, reactor, self._seconds, self._audited)
+        self.sessions = Sessions(
+            Protocol.ASAP, self.driver, security.authentications, self.allowance
+        )
+        self.peer_sessions = Sessions(
+            Protocol.ENRP, self.driver, security.peer_authentications, self.peer_allowance
+        )
         self.dialler = Dialler(
             reactor,
             self.peer_sessions,
@@ -155,6 +166,7 @@ class RegistrarService(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen, before privileges are dropped; a port that is taken ends the start."""
+        self._open_audit()
         started: list[Deferred[Any]] = [
             listener.listen(endpoints.server(self._reactor, text)).addErrback(
                 self._cannot_listen, text
@@ -202,7 +214,7 @@ class RegistrarService(Service):
         stopping: list[Deferred[Any]] = [listener.stop() for _, listener in self.listeners]
         if self.status is not None:
             stopping.append(self.status.stop())
-        return DeferredList(stopping, consumeErrors=True)
+        return DeferredList(stopping, consumeErrors=True).addBoth(self._stopped)
 
     def reload(self) -> None:
         """
@@ -210,6 +222,7 @@ class RegistrarService(Service):
 
         What doesn't load stays as it was.  A session whose credential is gone is closed.
         """
+        self.audit.journal.reopen()
         faults = self.security.reload()
         for fault in faults:
             self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
@@ -294,7 +307,35 @@ class RegistrarService(Service):
         count = len(self.driver.registrar.handlespace)
         self._log.info("serving, with {count} elements", count=count)
 
+    def _audit_log(self) -> AuditLog:
+        table = self.config.audit
+        journal = Journal(table.file, table.size, table.keep, stamp)
+        # One write for all the lines of one turn of the event loop.
+        journal.on_waiting = lambda: self._reactor.callLater(0, journal.flush)
+        return AuditLog(self._seconds, journal, echo=table.log or table.file is None)
+
+    def _open_audit(self) -> None:
+        """Begin the audit log; what can't be audited isn't done at all."""
+        try:
+            self.audit.journal.open()
+        except (OSError, ValueError) as error:
+            words = f"audit.file: {getattr(error, 'strerror', None) or error}"
+            where = "" if isinstance(error, ValueError) else f": {self.config.audit.file}"
+            self._log.critical("{why}{where}", why=words, where=where)
+            raise CannotStart(words) from None
+        if self.config.audit.file:
+            head = self.audit.journal.head
+            self._log.info("audit log begins after {head}", head=head)
+
+    def _stopped(self, result: object) -> object:
+        self.audit.close()
+        if self.config.audit.file:
+            self._log.info("audit log ends with {head}", head=self.audit.journal.head)
+        return result
+
     def _check_credentials(self) -> None:
+        self.audit.sweep()
+        self.audit.journal.flush()
         self._check = self._reactor.callLater(1, self._check_credentials)
         self.sessions.check_some(CREDENTIALS_CHECK)
         self.peer_sessions.check_some(CREDENTIALS_CHECK)
@@ -337,10 +378,11 @@ class RegistrarService(Service):
         )  # fmt: skip
         self.audit.handshake(address, reason.value, identity)
 
-    def _audit(self, effect: Audit) -> None:
+    def _audited(self, effect: Audit) -> None:
         self.audit.write(
-            effect.what, effect.subject, effect.pool, effect.identifier, effect.outcome
-        )
+            effect.what, effect.subject, effect.pool, effect.identifier, effect.outcome,
+            action=effect.action, rule=effect.rule,
+        )  # fmt: skip
 
     def _cannot_listen(self, failure: Failure, text: str) -> None:
         # OverflowError: what sockets say to a port that can't be.

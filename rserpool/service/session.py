@@ -20,7 +20,7 @@ from rserpool.security.credentials import Evidence, credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
 from rserpool.service.uses import Uses
-from rserpool.transport.allowance import plain_address
+from rserpool.transport.allowance import Allowance, plain_address
 from rserpool.transport.connection import MAXIMUM_UNSENT_TO_REGISTRAR, Connection
 
 
@@ -41,15 +41,22 @@ class Sessions:
     """
     The sessions of one protocol, on whatever listeners.
 
+    :param allowance: counts the sessions of each principal.
     :ivar uses: who they are of.
     """
 
     _log = Logger(namespace="rserpool.service")
 
     def __init__(
-        self, protocol: Protocol, core: Core, authentications: Sequence[IAuthentication]
+        self,
+        protocol: Protocol,
+        core: Core,
+        authentications: Sequence[IAuthentication],
+        allowance: Allowance,
     ) -> None:
         self._protocol = protocol
+        self._allowance = allowance
+        self._counted: set[Connection] = set()
         self._core = core
         self._authentications = authentications
         self._channels: dict[Connection, Channel] = {}
@@ -104,6 +111,9 @@ class Sessions:
         """A connection is gone."""
         channel = self._channels.pop(connection, None)
         if channel is not None:
+            if connection in self._counted:
+                self._counted.discard(connection)
+                self._allowance.left(channel.subject.key)
             self.uses.closed(channel.subject)
             self._core.lost(channel)
 
@@ -188,6 +198,13 @@ class Sessions:
             return
         if connection.ended:
             return
+        if subject.proven:
+            objection = self._allowance.entered(subject.key)
+            if objection:
+                self._log.info("{peer}: {why}", peer=connection, why=objection)
+                connection.abort(objection)
+                return
+            self._counted.add(connection)
         if self._protocol is Protocol.ENRP:
             self._log.info(
                 "registrar {name} has called from {peer}", name=subject.name, peer=connection

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from rserpool.service.document import Document
+from rserpool.security.document import Document
 
 #: Makes the value of a setting from what stands in TOML or on the command line.
 Kind = Callable[[object], Any]

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import NoResource, Resource
 from twisted.web.server import Request, Site
 
+from rserpool.handlespace.handlespace import Handlespace
 from rserpool.registrar.enrp import PeerState
 from rserpool.security.audit import described
 from rserpool.service.kinds import local_endpoint
@@ -59,6 +61,7 @@ class Status:
         root = Resource()
         root.putChild(b"", _Page(self.page, "text/html; charset=utf-8"))
         root.putChild(b"status.json", _Page(self.json, "application/json"))
+        root.putChild(b"digest.json", _Page(self.digest, "application/json"))
         root.putChild(b"metrics", _Page(self.metrics, "text/plain; version=0.0.4"))
         site: Any = Site(root, timeout=30)
         site.log = lambda request: None  # who watches asks every few seconds
@@ -95,6 +98,11 @@ class Status:
                 "refused": service.allowance.refused,
                 "failed-handshakes": service.allowance.failed_handshakes,
             },
+            "limits": self._limits(),
+            "audit": {
+                "head": str(service.audit.journal.head), "lost": service.audit.journal.lost,
+                "file": service.config.audit.file,
+            },
             "sessions": {
                 proof.value: count for proof, count in service.sessions.uses.by_proof.items()
             },
@@ -114,6 +122,25 @@ class Status:
             ],
             "counters": attrs.asdict(registrar.counters),
         }  # fmt: skip
+
+    def _limits(self) -> dict[str, Any]:
+        """How much was over a limit, or would have been denied."""
+        service = self._service
+        gate = service.gate
+        over = Counter({name: count for name, count in gate.over_limit.items() if count})
+        for allowance in (service.allowance, service.peer_allowance):
+            over.update(allowance.over_limit)
+        over["keep-alives"] = service.driver.registrar.counters.keep_alives_over_limit
+        return {
+            "mode": service.config.limits.mode,
+            "over": dict(over),
+            "authorization": service.config.registrar.authorization,
+            "would-deny": {name: count for name, count in gate.reported.items() if count},
+        }
+
+    def digest(self) -> bytes:
+        """``/digest.json``: a hash of all pools and elements; equal ones hold the same."""
+        return json.dumps(digest(self._service.driver.registrar.handlespace)).encode() + b"\n"
 
     def json(self) -> bytes:
         """``/status.json``."""
@@ -160,6 +187,21 @@ class Status:
 
     def _listening(self, port: IListeningPort) -> None:
         self._port = port
+
+
+def digest(handlespace: Handlespace) -> dict[str, object]:
+    """
+    A hash over what every element says, in the order of handles and identifiers.
+
+    Nothing of it depends on how often, or by which way, elements were registered.
+    """
+    found = sha256()
+    for handle in sorted(handlespace.pools):
+        elements = handlespace.pools[handle].elements
+        for identifier in sorted(elements):
+            for octets in (handle, elements[identifier].blob):
+                found.update(len(octets).to_bytes(4, "big") + octets)
+    return {"digest": found.hexdigest(), "elements": len(handlespace)}
 
 
 def _use(use: Use) -> dict[str, object]:
@@ -274,5 +316,13 @@ class _Metrics(Collector):
                 f"connections: {name}",
                 value=values["connections"][name],
             )
+        for family, words, key in (
+            ("over_limit", "requests and connections over a limit, by limit", "over"),
+            ("would_deny", "what rules deny, where they only report", "would-deny"),
+        ):
+            metric = CounterMetricFamily(f"rserpool_{family}", words, labels=["limit"])
+            for name, count in values["limits"][key].items():
+                metric.add_metric([name], count)
+            yield metric
         for name, value in values["counters"].items():
             yield CounterMetricFamily(f"rserpool_{name}", name.replace("_", " "), value=value)

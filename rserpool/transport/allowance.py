@@ -6,6 +6,7 @@ from ipaddress import IPv6Address, ip_address
 import attrs
 
 from rserpool.security.budgets import Budget, Rate
+from rserpool.security.decisions import network
 
 _FAILURES = Rate(10, 100)
 #: Handshakes that the peer gives up cost time, too, but guess no key, and are honest mostly:
@@ -21,40 +22,58 @@ class ConnectionLimits:
 
     Each stops an attacker who needs no key from taking what honest peers need: sockets,
     memory (27 KiB for each TLS connection), and the time of handshakes (half a millisecond
-    each).
+    each).  The principal's bounds stop one with a key that comes from many addresses.
     """
 
     connections: int = 20_000
     connections_per_address: int = 2_000
+    connections_per_principal: int = 2_000
+    #: New ones, by address, and by principal once there is one: stops reconnecting again
+    #: and again, of which each costs a handshake and gains nothing.
+    rate: Rate = Rate(50, 2000)
     handshake_failures: Rate = _FAILURES
+    #: False: who is over a rate is counted, and let in all the same.
+    enforced: bool = True
 
 
 class Allowance:
-    """Counts connections, and failed handshakes by address."""
+    """
+    Counts connections, in all, by address and by principal, and failed handshakes.
+
+    :ivar refused: connections that were not let in.
+    :ivar over_limit: by which limit, enforced or not.
+    """
 
     def __init__(self, limits: ConnectionLimits, seconds: Callable[[], float]) -> None:
         self._limits = limits
         self._seconds = seconds
         self._by_address: dict[str, int] = {}
+        self._by_principal: dict[str, int] = {}
         self._total = 0
         rate = limits.handshake_failures
         self._failures = Budget(rate, "failed handshakes")
         more = Rate(rate.per_second * _GIVEN_UP, rate.burst * _GIVEN_UP)
         self._given_up = Budget(more, "handshakes given up")
+        self._new = Budget(limits.rate, "new connections")
+        self._new_of_principals = Budget(limits.rate, "new connections")
         self.refused = 0
         self.failed_handshakes = 0
+        self.over_limit = {"connections": 0, "connection-rate": 0, "handshake-failures": 0}
 
     def objection(self, address: str) -> str:
         """Why one more connection from this address may not be; empty: it may."""
         limits, key = self._limits, network(address)
         if limits.connections and self._total >= limits.connections:
-            return "too many connections"
+            return self._over("connections", "too many connections")
         per = limits.connections_per_address
         if per and self._by_address.get(key, 0) >= per:
-            return "too many connections from its address"
+            return self._over("connections", "too many connections from its address")
         now = self._seconds()
         if self._failures.spent(key, now) or self._given_up.spent(key, now):
-            return "too many failed handshakes from its address"
+            words = "too many failed handshakes from its address"
+            return self._rated("handshake-failures", words)
+        if self._new.spent(key, now):
+            return self._rated("connection-rate", "it connects again and again")
         return ""
 
     def opened(self, address: str) -> None:
@@ -62,6 +81,7 @@ class Allowance:
         key = network(address)
         self._by_address[key] = self._by_address.get(key, 0) + 1
         self._total += 1
+        self._new.spend(key, self._seconds())
 
     def closed(self, address: str) -> None:
         """One less is."""
@@ -70,6 +90,27 @@ class Allowance:
         self._by_address[key] -= 1
         if not self._by_address[key]:
             del self._by_address[key]
+
+    def entered(self, principal: str) -> str:
+        """Count one more of a principal; or why it may not be."""
+        count, most = (
+            self._by_principal.get(principal, 0),
+            self._limits.connections_per_principal,
+        )
+        if most and count >= most:
+            return self._over("connections", "too many connections of this principal")
+        if not self._new_of_principals.spend(principal, self._seconds()).allowed:
+            words = self._rated("connection-rate", "this principal connects again and again")
+            if words:
+                return words
+        self._by_principal[principal] = count + 1
+        return ""
+
+    def left(self, principal: str) -> None:
+        """One less of a principal."""
+        self._by_principal[principal] -= 1
+        if not self._by_principal[principal]:
+            del self._by_principal[principal]
 
     def failed(self, address: str, *, given_up: bool = False) -> None:
         """A handshake has failed; or the peer has given it up."""
@@ -80,13 +121,14 @@ class Allowance:
     def __len__(self) -> int:
         return self._total
 
+    def _over(self, limit: str, words: str) -> str:
+        self.over_limit[limit] += 1
+        return words
 
-def network(address: str) -> str:
-    """Under which an address counts: an IPv6 host has a /64 to choose addresses from."""
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Address(int(parsed) >> 64 << 64))
-    return address
+    def _rated(self, limit: str, words: str) -> str:
+        """What exceeding a rate leads to: see `ConnectionLimits.enforced`."""
+        self.over_limit[limit] += 1
+        return words if self._limits.enforced else ""
 
 
 def plain_address(host: str) -> str:

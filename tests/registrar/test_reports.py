@@ -15,12 +15,16 @@ class Reporting(SynchronousTestCase):
     """What a report does and what it can't do."""
 
     def setUp(self):
-        self.scene = Scene(Settings(keep_alive_interval=1e6))
+        self.scene = Scene(Settings(keep_alive_interval=1e6, max_bad_pe_reports=3))
         self.pe = self.scene.channel()
         self.scene.register(self.pe, life=-1)
         self.scene.sent[self.pe].clear()
 
     def reporter(self, number=1):
+        """A pool user with a name of its own."""
+        return self.scene.channel(f"pu-{number}", Proof.PSK, "127.0.1.1")
+
+    def anonymous(self, number=1):
         """A pool user at an address of its own."""
         return self.scene.channel("anonymous", Proof.ANONYMOUS, f"127.0.1.{number}")
 
@@ -83,6 +87,33 @@ class Reporting(SynchronousTestCase):
         # It is told, so that one that is well after all can come back.
         gone = asap.DeregistrationResponse(handle=b"web", identifier=1)
         self.assertEqual(self.scene.sent[self.pe][-1], gone)
+
+    def test_who_has_proven_nothing(self):
+        """Any number of addresses makes us ask the element, and doesn't remove it."""
+        for number in range(1, 50):
+            self.scene.tell(self.anonymous(number), REPORT)
+            self.scene.tell(self.pe, ACK)
+        self.assertEqual(self.scene.members(), {1})
+        self.assertEqual(self.asked(), 5)
+        self.assertEqual(self.scene.registrar.counters.keep_alives_over_limit, 44)
+
+    def test_who_has_proven_nothing_is_heard(self):
+        """It may be right: an element that doesn't answer is removed."""
+        self.scene.tell(self.anonymous(), REPORT)
+        self.scene.wait(5.1)
+        self.assertEqual(self.scene.members(), set())
+
+    def test_only_reported(self):
+        """Where limits only report, what is over the element's budget is sent and counted."""
+        scene = Scene(Settings(keep_alive_interval=1e6, keep_alives_enforced=False))
+        pe = scene.channel()
+        scene.register(pe, life=-1)
+        for _ in range(9):
+            scene.tell(scene.channel("u", Proof.ANONYMOUS, "127.0.1.1"), REPORT)
+            scene.tell(pe, ACK)
+        asked = sum(isinstance(m, asap.EndpointKeepAlive) for m in scene.sent[pe])
+        counted = scene.registrar.counters.keep_alives_over_limit
+        self.assertEqual((asked, counted), (9, 4))
 
     def test_window(self):
         """Complaints older than the window are forgotten."""

@@ -64,7 +64,7 @@ class Credentials(SynchronousTestCase):
         """The anonymous subject has proven nothing and is budgeted by its address."""
         subject = AnonymousChecker().requestAvatarId(AnonymousTLS("192.0.2.1"))
         self.assertEqual((subject.name, subject.proof), ("anonymous", Proof.ANONYMOUS))
-        self.assertEqual(subject.key, "address 192.0.2.1")
+        self.assertEqual(subject.key, "address:192.0.2.1")
         self.assertFalse(subject.proven)
 
     def test_certificate_is_now(self) -> None:

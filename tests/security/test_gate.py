@@ -10,6 +10,8 @@ from rserpool.security.decisions import (
     PERMISSIONS,
     RESOLVE,
     UNREACHABLE,
+    Decision,
+    Mode,
     Proof,
     Request,
     Restrictions,
@@ -124,6 +126,54 @@ class FailsClosed(SynchronousTestCase):
             }
             self.assertEqual(found, set(allowed))
 
+    def test_allowed_by_no_decision(self):
+        """What looks like a decision and isn't denies, for whoever looks at it."""
+        for odd in ("yes", 1, None):
+            answer = Says(Decision(odd, "odd"))
+            found = self.ask(answer, Says(ALLOW))
+            self.assertIs(found.allowed, False, odd)
+            found = self.ask(Says(ALLOW), answer)
+            self.assertIs(found.allowed, False, odd)
+
+    def test_report(self):
+        """Trying rules out: a denial is told and counted, and nothing else is let through."""
+        who, told = subject(), []
+        gate = Gate(Says(deny("no")), Says(ALLOW), required=True, authorization=Mode.REPORT)
+        gate.on_reported = lambda *what: told.append(what)
+        request = Request(RESOLVE, b"web")
+        self.assertTrue(gate.ask(who, request, 1.0).allowed)
+        self.assertEqual(told, [(who, request, deny("no"))])
+        self.assertEqual(gate.reported[RESOLVE], 1)
+        self.assertFalse(gate.ask(subject(Proof.PLAIN, "plain"), request, 1.0).allowed)
+        other = subject(restrictions=Restrictions(pools=frozenset({b"other"})))
+        self.assertFalse(gate.ask(other, Request(UNREACHABLE, b"web"), 1.0).allowed)
+        for broken in (None, RaiseAlways(), Says(None)):
+            gate.authorizer = broken
+            self.assertFalse(gate.ask(who, request, 1.0).allowed)
+        self.flushLoggedErrors()
+
+    def test_report_limits(self):
+        """The same for limits."""
+        gate = Gate(Says(ALLOW), Says(deny("often")), required=True, limiting=Mode.REPORT)
+        told = []
+        gate.on_reported = lambda *what: told.append(what[2])
+        self.assertTrue(gate.ask(subject(), Request(RESOLVE), 1.0).allowed)
+        self.assertEqual((told, gate.over_limit[RESOLVE]), ([deny("often")], 1))
+        gate.limits = Says("odd")
+        self.assertFalse(gate.ask(subject(), Request(RESOLVE), 1.0).allowed)
+        self.flushLoggedErrors()
+
+    def test_told(self):
+        """What is allowed is told, with the decision that allowed it."""
+        yes = Decision(True, "a rule allows it", "rules", "asap", "roles.all")
+        gate = Gate(Says(yes), Says(ALLOW), required=True)
+        told = []
+        gate.on_allowed = lambda *what: told.append(what[2])
+        gate.ask(subject(), Request(RESOLVE), 1.0)
+        gate.limits = Says(deny("often"))
+        gate.ask(subject(), Request(RESOLVE), 1.0)
+        self.assertEqual((told, gate.over_limit[RESOLVE]), ([yes], 1))
+
     def test_refuse_all(self):
         """The plugin that refuses, refuses."""
         self.assertFalse(self.ask(RefuseAll(), Says(ALLOW)).allowed)
@@ -145,7 +195,7 @@ class Spending(SynchronousTestCase):
         """So many at once, and then so many a second."""
         results = [self.spend("asap.register.new", 0.0) for _ in range(5)]
         self.assertEqual(results, [True] * 3 + [False] * 2)
-        self.assertEqual([self.spend("asap.deregister", t) for t in (0.9, 1.0, 1.1, 2.1)],
+        self.assertEqual([self.spend("asap.register.renew", t) for t in (0.9, 1.0, 1.1, 2.1)],
                          [False, True, False, True])  # fmt: skip
         self.assertEqual(sum(self.spend("asap.register.join", 100.0) for _ in range(9)), 3)
 
@@ -172,9 +222,11 @@ class Spending(SynchronousTestCase):
         self.assertTrue(self.spend("asap.register.new", 0.0, subject(name="web-2")))
 
     def test_anonymous_by_address(self):
-        """Who has proven nothing pays by address."""
-        self.assertEqual(subject(Proof.ANONYMOUS, "anonymous").key, "address 192.0.2.1")
-        self.assertEqual(subject(Proof.PLAIN, "plain").key, "address 192.0.2.1")
+        """Who has proven nothing pays by address; a host of IPv6 has many, and one budget."""
+        many = [Subject("anonymous", Proof.ANONYMOUS, f"2001:db8::{n}").key for n in (1, 2)]
+        self.assertEqual(many, ["address:2001:db8::"] * 2)
+        self.assertEqual(subject(Proof.ANONYMOUS, "anonymous").key, "address:192.0.2.1")
+        self.assertEqual(subject(Proof.PLAIN, "plain").key, "address:192.0.2.1")
 
     def test_bounded(self):
         """Any number of addresses takes bounded memory, and nobody gains by it."""

@@ -13,6 +13,7 @@ from rserpool.registrar.events import Protocol as Speaks
 from rserpool.service import caller
 from rserpool.service.caller import Caller, where
 from rserpool.service.session import Sessions
+from rserpool.transport.allowance import Allowance, ConnectionLimits
 from rserpool.transport.watch import Patience, Watch
 from rserpool.wire import asap
 from rserpool.wire.parameters import SCTPTransport, TCPTransport
@@ -59,7 +60,9 @@ class Calling(TestCase):
 
     def setUp(self):
         self.core = Core()
-        self.sessions = Sessions(Speaks.ASAP, self.core, [])
+        self.sessions = Sessions(
+            Speaks.ASAP, self.core, [], Allowance(ConnectionLimits(), reactor.seconds)
+        )
         self.caller = Caller(reactor, self.sessions, Watch(Patience(idle=1), reactor))
         self.addCleanup(deferLater, reactor, 0.05)
         self.addCleanup(self.caller.stop)

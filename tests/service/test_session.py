@@ -5,9 +5,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.registrar.events import Protocol
+from rserpool.security.budgets import Rate
 from rserpool.security.credentials import Evidence, IProvenKey
 from rserpool.security.decisions import Proof, Subject
 from rserpool.service.session import Sessions
+from rserpool.transport.allowance import Allowance, ConnectionLimits
 
 
 class Core:
@@ -88,10 +90,11 @@ KEY = Evidence(Proof.PSK, "web-1")
 class Settling(SynchronousTestCase):
     """RFC 5355 section 2.1: no state before authentication."""
 
-    def open(self, evidence, *authentications):
+    def open(self, evidence, *authentications, limits=None):
         """Open a connection with this evidence."""
         self.core = Core()
-        self.sessions = Sessions(Protocol.ASAP, self.core, authentications)
+        self.allowance = Allowance(limits or ConnectionLimits(), lambda: 0.0)
+        self.sessions = Sessions(Protocol.ASAP, self.core, authentications, self.allowance)
         connection = Connection(evidence)
         self.sessions.opened(connection)
         return connection
@@ -108,6 +111,32 @@ class Settling(SynchronousTestCase):
         self.sessions.arrived(connection, [b"...."])
         self.sessions.lost(connection, None)
         self.assertEqual([what for what, _ in self.core.told], ["opened", "arrived", "lost"])
+
+    def test_too_many_of_one(self):
+        """A principal has so many connections, wherever it calls from; a lost one is free."""
+        limits = ConnectionLimits(connections_per_principal=1)
+        first = self.open(KEY, Keys(SUBJECT, SUBJECT, SUBJECT), limits=limits)
+        second = Connection(KEY)
+        self.sessions.opened(second)
+        self.assertEqual(len(self.sessions), 1)
+        self.assertIn("too many connections", second.end)
+        self.sessions.lost(second, None)
+        self.sessions.lost(first, None)
+        self.sessions.opened(Connection(KEY))
+        self.assertEqual(len(self.sessions), 1)
+
+    def test_again_and_again(self):
+        """A principal that reconnects gains nothing by it (RFC 5355 section 2.13)."""
+        limits = ConnectionLimits(rate=Rate(1, 2))
+        first = self.open(KEY, Keys(*[SUBJECT] * 9), limits=limits)
+        self.sessions.lost(first, None)
+        found = []
+        for _ in range(3):
+            connection = Connection(KEY)
+            self.sessions.opened(connection)
+            found.append(len(self.sessions))
+            self.sessions.lost(connection, None)
+        self.assertEqual(found, [1, 0, 0])
 
     def test_uses(self):
         """It is known by which credential sessions are open; who isn't let in has none."""
@@ -180,7 +209,9 @@ class Settling(SynchronousTestCase):
         """The sessions are looked at in parts, each of them in every round."""
         keys = Keys(*(Subject(f"web-{n}", Proof.PSK, "192.0.2.1") for n in range(10)))
         self.core = Core()
-        self.sessions = Sessions(Protocol.ASAP, self.core, [keys])
+        self.sessions = Sessions(
+            Protocol.ASAP, self.core, [keys], Allowance(ConnectionLimits(), lambda: 0.0)
+        )
         connections = [Connection(KEY) for _ in range(10)]
         for connection in connections:
             self.sessions.opened(connection)

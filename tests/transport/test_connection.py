@@ -294,6 +294,31 @@ class Allowed(Scene):
             self.allowance.failed("192.0.2.1", given_up=True)
         self.assertIn("handshakes", self.allowance.objection("192.0.2.1"))
 
+    def test_again_and_again(self):
+        """An address that connects again and again is hung up on until it has rested."""
+        limits = ConnectionLimits(rate=Rate(1, 2))
+        allowance = Allowance(limits, self.clock.seconds)
+        for _ in range(2):
+            self.assertEqual(allowance.objection("192.0.2.1"), "")
+            allowance.opened("192.0.2.1")
+            allowance.closed("192.0.2.1")
+        self.assertIn("again", allowance.objection("192.0.2.1"))
+        self.assertEqual(allowance.objection("192.0.2.2"), "")
+        self.assertEqual(allowance.over_limit["connection-rate"], 1)
+        self.clock.advance(1.5)
+        self.assertEqual(allowance.objection("192.0.2.1"), "")
+
+    def test_only_counted(self):
+        """Where limits only report, who is over a rate is counted and let in."""
+        limits = ConnectionLimits(rate=Rate(1, 1), connections=2, enforced=False)
+        allowance = Allowance(limits, self.clock.seconds)
+        for _ in range(2):
+            self.assertEqual(allowance.objection("192.0.2.1"), "")
+            self.assertEqual(allowance.entered("web-1"), "")
+            allowance.opened("192.0.2.1")
+        self.assertEqual(allowance.over_limit["connection-rate"], 2)
+        self.assertIn("too many", allowance.objection("192.0.2.1"))
+
     def test_addresses(self):
         """IPv4 in IPv6's clothes is IPv4; zones are nothing."""
         self.assertEqual(plain_address("::ffff:192.0.2.1"), "192.0.2.1")

@@ -1,11 +1,13 @@
 """Reading a rules file: TOML to a policy, all faults at once with their lines."""
 
+import difflib
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rserpool.security.document import Document
+from rserpool.security.document import Path as Place
 from rserpool.security.rules.policy import Gate, Policy, Rules, User
 from rserpool.security.rules.rule import Rule
 
@@ -28,17 +30,21 @@ def load(path: str) -> Policy:
 
     :raise RulesError: all that is wrong with it; OSError if it can't be read.
     """
-    return parse(Path(path).read_text(encoding="utf-8"), path)
+    return _parse(Path(path).read_bytes(), path)
 
 
 def parse(text: str, name: str) -> Policy:
     """Read the text of a rules file; `name` is for messages."""
+    return _parse(text.encode(), name)
+
+
+def _parse(content: bytes, name: str) -> Policy:
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RulesError([f"{name}: {error}"]) from None
-    reader = _Reader(text, name)
-    policy = reader.policy(document)
+        document = Document(name, content)
+    except ValueError as error:
+        raise RulesError([str(error)]) from None
+    reader = _Reader(document)
+    policy = reader.policy()
     if reader.faults:
         raise RulesError(reader.faults)
     return policy
@@ -47,118 +53,133 @@ def parse(text: str, name: str) -> Policy:
 class _Reader:
     """Collects faults, so that one run finds them all."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self._lines = text.splitlines()
-        self._name = name
+    def __init__(self, document: Document) -> None:
+        self._document = document
         self.faults: list[str] = []
 
-    def policy(self, document: Mapping[str, Any]) -> Policy:
-        self._known(document, {"users", "roles", "gates"}, "the file")
-        self._roles = IMPLICIT | set(self._table(document, "roles"))
+    def policy(self) -> Policy:
+        values = self._document.values
+        self._known(values, {"users", "roles", "gates"})
+        self._roles = IMPLICIT | set(self._table(values, "roles"))
         pools: dict[bytes, Gate] = {}
         peers: dict[str, Gate] = {}
-        for name, value in self._table(document, "gates").items():
+        for name, value in self._table(values, "gates").items():
             gate = self._gate(name, value)
             kind, _, rest = name.partition(":")
             if kind == "pool" and rest:
-                pools[rest.encode()] = gate
+                self._once(pools, rest.encode(), gate, name)
             elif kind == "pool-hex" and re.fullmatch(r"([0-9a-fA-F]{2})+", rest):
-                pools[bytes.fromhex(rest)] = gate
+                self._once(pools, bytes.fromhex(rest), gate, name)
             elif kind == "peer" and rest:
                 peers[rest] = gate
             else:
-                self._fault(name, f"gate {name!r} isn't pool:HANDLE, pool-hex:HEX or peer:NAME")
+                words = f"gate {name!r} isn't pool:HANDLE, pool-hex:HEX or peer:NAME"
+                self._fault(words, "gates", name)
         return Policy(
-            users=self._each(document, "users", self._user),
-            roles=self._each(document, "roles", self._role),
+            users=self._each(values, self._user, "users"),
+            roles=self._each(values, self._rules_alone, "roles"),
             pools=pools,
             peers=peers,
         )
 
-    def _user(self, name: str, value: Mapping[str, Any]) -> User:
-        place = f"users.{name}"
-        self._known(value, {"rules", "roles", "admin", "locked"}, place)
-        roles = self._strings(value.get("roles", []), f"{place}.roles")
-        for role in roles:
-            if role not in self._roles:
-                self._fault(role, f"{place}: there is no role {role!r}")
+    def _once(self, pools: dict[bytes, Gate], handle: bytes, gate: Gate, name: str) -> None:
+        if handle in pools:
+            self._fault(f"gate {name!r}: the same pool has another gate", "gates", name)
+        pools[handle] = gate
+
+    def _user(self, value: Mapping[str, Any], *place: str) -> User:
+        self._known(value, {"rules", "roles", "admin", "locked"}, *place)
+        roles = self._strings(value.get("roles", []), *place, "roles")
+        for entry, role in enumerate(roles):
+            self._role_exists(role, *place, "roles", entry)
         for key in ("admin", "locked"):
             if not isinstance(value.get(key, False), bool):
-                self._fault(key, f"{place}.{key} must be true or false")
+                self._fault(f"{_shown(place)}.{key} must be true or false", *place, key)
         return User(
-            rules=self._rules(value.get("rules", []), place),
+            rules=self._rules(value.get("rules", []), *place, "rules"),
             roles=tuple(roles),
             admin=value.get("admin") is True,
             locked=value.get("locked") is True,
         )
 
-    def _role(self, name: str, value: Mapping[str, Any]) -> Rules:
-        self._known(value, {"rules"}, f"roles.{name}")
-        return self._rules(value.get("rules", []), f"roles.{name}")
+    def _rules_alone(self, value: Mapping[str, Any], *place: str) -> Rules:
+        self._known(value, {"rules"}, *place)
+        return self._rules(value.get("rules", []), *place, "rules")
 
     def _gate(self, name: str, value: Any) -> Gate:
-        place = f"gates.{name!r}"
         if not isinstance(value, Mapping):
-            self._fault(name, f"{place} must be a table")
+            self._fault(f"gates.{name!r} must be a table", "gates", name)
             return Gate()
-        self._known(value, {"users", "roles"}, place)
-        for role in self._table(value, "roles"):
-            if role not in self._roles:
-                self._fault(role, f"{place}: there is no role {role!r}")
+        self._known(value, {"users", "roles"}, "gates", name)
+        for role in self._table(value, "gates", name, "roles"):
+            self._role_exists(role, "gates", name, "roles", role)
         return Gate(
-            users=self._each(value, "users", lambda n, v: self._gate_rules(n, v, place)),
-            roles=self._each(value, "roles", lambda n, v: self._gate_rules(n, v, place)),
+            users=self._each(value, self._rules_alone, "gates", name, "users"),
+            roles=self._each(value, self._rules_alone, "gates", name, "roles"),
         )
 
-    def _gate_rules(self, name: str, value: Mapping[str, Any], place: str) -> Rules:
-        self._known(value, {"rules"}, f"{place}.{name}")
-        return self._rules(value.get("rules", []), f"{place}.{name}")
+    def _role_exists(self, role: str, *place: str | int) -> None:
+        if role in self._roles:
+            return
+        close = difflib.get_close_matches(role, self._roles, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        self._fault(f"{_shown(place[:-1])}: there is no role {role!r}{hint}", *place)
 
-    def _rules(self, value: object, place: str) -> Rules:
+    def _rules(self, value: object, *place: str) -> Rules:
         rules: list[Rule] = []
-        for text in self._strings(value, f"{place}.rules"):
+        for entry, text in enumerate(self._strings(value, *place)):
             try:
                 rule = Rule.parse(text)
             except ValueError as error:
-                self._fault(text, f"{place}: {error}")
+                self._fault(f"{_shown(place)}: {error}", *place, entry)
                 continue
             earlier = next((r for r in rules if r.covers(rule)), None)
             if earlier is not None:
-                self._fault(text, f"{place}: {text!r} is never reached: {str(earlier)!r} wins")
+                words = f"{text!r} is never reached: {str(earlier)!r} wins"
+                self._fault(f"{_shown(place)}: {words}", *place, entry)
             rules.append(rule)
         return tuple(rules)
 
-    def _strings(self, value: object, place: str) -> list[str]:
+    def _strings(self, value: object, *place: str) -> list[str]:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return value
-        self._fault(place.rsplit(".", 1)[-1], f"{place} must be a list of strings")
+        self._fault(f"{_shown(place)} must be a list of strings", *place)
         return []
 
     def _each(
-        self, table: Mapping[str, Any], key: str, make: Callable[[str, Mapping[str, Any]], T]
+        self, table: Mapping[str, Any], make: Callable[..., T], *place: str
     ) -> dict[str, T]:
         made = {}
-        for name, value in self._table(table, key).items():
+        for name, value in self._table(table, *place).items():
             if isinstance(value, Mapping):
-                made[name] = make(name, value)
+                made[name] = make(value, *place, name)
             else:
-                self._fault(name, f"{key}.{name} must be a table")
+                self._fault(f"{_shown((*place, name))} must be a table", *place, name)
         return made
 
-    def _table(self, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        value = table.get(key, {})
+    def _table(self, table: Mapping[str, Any], *place: str) -> Mapping[str, Any]:
+        value = table.get(place[-1], {})
         if isinstance(value, Mapping):
             return value
-        self._fault(key, f"{key} must be a table")
+        self._fault(f"{_shown(place)} must be a table", *place)
         return {}
 
-    def _known(self, table: Mapping[str, Any], keys: set[str], place: str) -> None:
+    def _known(self, table: Mapping[str, Any], keys: set[str], *place: str) -> None:
         for key in table:
             if key not in keys:
                 wanted = ", ".join(sorted(keys))
-                self._fault(key, f"{place} has no {key!r} (only {wanted})")
+                where = _shown(place) or "the file"
+                self._fault(f"{where} has no {key!r} (only {wanted})", *place, key)
 
-    def _fault(self, word: str, text: str) -> None:
-        """Add a fault, with the first line on which its word stands."""
-        number = next((n for n, line in enumerate(self._lines, 1) if word in line), 1)
-        self.faults.append(f"{self._name}:{number}: {text}")
+    def _fault(self, words: str, *place: str | int) -> None:
+        found = f"{self._document.place(*place)}: {words}"
+        if found not in self.faults:
+            self.faults.append(found)
+
+
+def _shown(place: Place) -> str:
+    """A place as it stands in TOML: ``gates."pool:web".roles.own``."""
+    return ".".join(
+        str(part) if re.fullmatch(r"[A-Za-z0-9_-]+", str(part)) else f'"{part}"'
+        for part in place
+    )

@@ -53,12 +53,12 @@ class Policy:
         """May the principal of this name, proven so, do this?"""
         user = self.users.get(name, _NOBODY) if proof is not Proof.ANONYMOUS else _NOBODY
         if user.locked:
-            return deny("the user is locked", f"{BY}: users.{name}.locked")
+            return Decision(False, "the user is locked", BY, of=f"users.{name}.locked")
         permission = request.permission.split(".")
         roles = self._held(user, proof)
         rule, whose = self._gated(name, roles, permission, request)
         if rule is None and user.admin:
-            return Decision(True, "the user is an admin", f"{BY}: users.{name}.admin")
+            return Decision(True, "the user is an admin", BY, of=f"users.{name}.admin")
         if rule is None:
             rule, whose = first(user.rules, permission), f"users.{name}"
         for role in roles:
@@ -67,7 +67,8 @@ class Policy:
         if rule is None:
             return deny("no rule allows it", BY)
         verb = "allows" if rule.allow else "denies"
-        return Decision(rule.allow, f"the rule {str(rule)!r} {verb} it", f"{BY}: {whose}")
+        words = f"the rule {str(rule)!r} {verb} it"
+        return Decision(rule.allow, words, BY, rule=str(rule), of=whose)
 
     def _gated(
         self, name: str, roles: tuple[str, ...], permission: list[str], request: Request

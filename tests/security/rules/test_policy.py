@@ -38,7 +38,7 @@ class Precedence(SynchronousTestCase):
     def decide(self, says, name="web-1"):
         """The decision, and whose rule it was."""
         found = policy(says).decide(name, Proof.PSK, REQUEST)
-        return found.allowed, found.by
+        return found.allowed, found.source
 
     def test_alone(self):
         """Each level decides when no other says anything."""

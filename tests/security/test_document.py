@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.service.document import Document, lines
+from rserpool.security.document import Document, lines
 
 TEXT = '''\
 # [limits] in a comment, x = 1

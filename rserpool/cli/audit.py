@@ -1,0 +1,81 @@
+"""``rserpool audit verify``: whether an audit log is what was written."""
+
+import argparse
+import json
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+
+from rserpool.cli.outcome import DONE, NO, Failure, tell
+from rserpool.security.audit.chain import Head, Verifier
+
+#: Faults that are shown; one break may be followed by many.
+_MOST = 20
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Follow the chain through the files given, and those that were rotated from them."""
+    verifier = Verifier()
+    for path in _all(args.file):
+        try:
+            with open(path, "rb") as file:
+                verifier.feed(path, file)
+        except OSError as error:
+            raise Failure(f"{path}: can't be read: {error.strerror}") from None
+    head = _head(args)
+    if head is not None:
+        verifier.expect(head)
+    faults = [f"{fault.where}: {fault.words}" for fault in verifier.faults]
+    last = verifier.head or Head()
+    tell(
+        {
+            "whole": not faults, "lines": verifier.lines, "head": str(last),
+            "notes": verifier.notes, "faults": faults,
+        },
+        args.json,
+        *(f"note: {note}" for note in verifier.notes),
+        *faults[:_MOST],
+        *([f"... and {len(faults) - _MOST} more"] if len(faults) > _MOST else []),
+        f"{'BROKEN' if faults else 'whole'}: {verifier.lines} lines, the last is {last}",
+    )  # fmt: skip
+    return NO if faults else DONE
+
+
+def _head(args: argparse.Namespace) -> Head | None:
+    """The last line as somebody else knows it."""
+    if args.head:
+        try:
+            return Head.parse(args.head)
+        except ValueError as error:
+            raise Failure(f"--head: {error}") from None
+    if not args.status:
+        return None
+    url = args.status if "://" in args.status else f"http://{args.status}"
+    if not url.startswith(("http://", "https://")):
+        raise Failure(f"--status: {args.status!r} isn't an address like http://127.0.0.1:8080/")
+    url = f"{url.rstrip('/').removesuffix('/status.json')}/status.json"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - checked above
+            return Head.parse(json.load(page)["audit"]["head"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Failure(f"--status: {url}: {error}") from None
+
+
+def _all(paths: list[str]) -> list[str]:
+    """The files as they were written; of one alone those, too, that were rotated from it."""
+    return paths if len(paths) > 1 else [*_rotated(paths[0]), *paths]
+
+
+def _rotated(path: str) -> Iterator[str]:
+    """``PATH.2``, ``PATH.1``: the oldest first."""
+    directory, name = os.path.split(path)
+    numbers = []
+    with suppress(OSError):
+        for other in os.listdir(directory or "."):
+            found = re.fullmatch(re.escape(name) + r"\.([0-9]+)", other)
+            if found is not None:
+                numbers.append(int(found[1]))
+    for number in sorted(numbers, reverse=True):
+        yield f"{path}.{number}"

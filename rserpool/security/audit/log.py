@@ -1,0 +1,171 @@
+"""
+The audit log: one JSON line for each decision and each change of state.
+
+Note [Repetition]
+
+Changes of state are written each.  Decisions can be driven by whoever asks: the same refusal
+of the same party is written once, and then counted, once a second; what the same party is
+allowed, pool by pool, once a minute.  All such lines together have a budget, too, because an
+attacker may be many parties.  What is left out is counted: no decision is lost from the sum.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from twisted.logger import Logger
+
+from rserpool.security.audit.journal import Journal
+from rserpool.security.audit.repetition import Key, Line, Repetition
+from rserpool.security.budgets import Budget, Rate
+from rserpool.security.decisions import Decision, Proof, Request, Subject
+
+#: Of the module and not of the class, which would give it the class's name.
+_log = Logger(namespace="rserpool.audit")
+
+#: Seconds for which a repeated refusal, and a repeated allowance, is only counted.
+QUIET, QUIET_ALLOWED = 1.0, 60.0
+#: Lines that decisions may cause: stops filling the disk, from however many addresses.
+LINES = Rate(200, 2000)
+
+#: What a rogue registrar could have us write down for each message of its own.
+_DRIVEN = frozenset({"element.claimed", "element.kept", "peer.error"})
+
+
+def stamp() -> str:
+    """The time, as it stands in lines."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class AuditLog:
+    """
+    Writes audit lines.
+
+    :param seconds: the time, for counting repetitions.
+    :param journal: binds the lines together; it must have been opened.
+    :param stamp: gives the time that stands in lines.
+    :param echo: the lines go to the program's log as well.
+    """
+
+    def __init__(
+        self,
+        seconds: Callable[[], float],
+        journal: Journal | None = None,
+        stamp: Callable[[], str] = stamp,
+        *,
+        echo: bool = True,
+    ) -> None:
+        self._seconds = seconds
+        self._stamp = stamp
+        self._echo = echo
+        self.journal = journal or Journal(None, 0, 0, stamp)
+        self._refused = Repetition(QUIET, self._write)
+        self._allowed = Repetition(QUIET_ALLOWED, self._write)
+        self._lines = Budget(LINES, "audit lines")
+        self._unwritten: dict[str, int] = {}
+
+    def write(
+        self,
+        what: str,
+        subject: Subject | None = None,
+        pool: bytes | None = None,
+        identifier: int | None = None,
+        outcome: str = "",
+        *,
+        action: str = "",
+        rule: str = "",
+    ) -> None:
+        """Write one line; a refusal that was written just now is only counted."""
+        line = _line(what, subject, pool, identifier, action=action, rule=rule, outcome=outcome)
+        if what.endswith("refused") or what in _DRIVEN:
+            # Without the outcome: whoever is refused may have chosen the words in it.
+            self._repeatable(self._refused, (subject.key if subject else "", what, None), line)
+        else:
+            self._write(line)
+
+    def handshake(self, address: str, reason: str, identity: str | None) -> None:
+        """Write down a failed handshake."""
+        nobody = Subject(identity or "anonymous", Proof.ANONYMOUS, address)
+        self.write("handshake.refused", nobody, outcome=reason)
+
+    def allowed(self, subject: Subject, request: Request, decision: Decision) -> None:
+        """Something was allowed: this is on the hot path."""
+        key = (subject.key, request.permission, request.pool)
+        if self._allowed.count(key):
+            return
+        if self._allowed.crowded(subject.key):
+            key = (subject.key, request.permission, None)
+        line = _line(
+            "decision.allowed", subject, key[2],
+            action=request.permission, rule=decision.source,
+        )  # fmt: skip
+        self._repeatable(self._allowed, key, line)
+
+    def reported(self, subject: Subject, request: Request, decision: Decision) -> None:
+        """Something would have been denied, if that were enforced."""
+        line = _line(
+            "decision.reported", subject, request.pool,
+            action=request.permission, rule=decision.source, outcome=decision.reason,
+        )  # fmt: skip
+        self._repeatable(self._refused, (subject.key, request.permission, None), line)
+
+    def sweep(self) -> None:
+        """Write what was only counted, when its time has come."""
+        now = self._seconds()
+        self._refused.sweep(now)
+        self._allowed.sweep(now)
+        unwritten, self._unwritten = self._unwritten, {}
+        for what, count in unwritten.items():
+            self._write({"what": what, "outcome": "too many lines", "repeated": count})
+
+    def close(self) -> None:
+        """Write what was counted, and end."""
+        self._refused.end()
+        self._allowed.end()
+        self.journal.close()
+
+    def _repeatable(self, repetition: Repetition, key: Key, line: Line) -> None:
+        """Write a line, unless it was written just now: then count it."""
+        if repetition.count(key):
+            return
+        now = self._seconds()
+        if self._lines.spend("", now).allowed and repetition.begin(key, line, now):
+            return
+        what = str(line["what"])
+        self._unwritten[what] = self._unwritten.get(what, 0) + 1
+
+    def _write(self, line: Line) -> None:
+        text = self.journal.add({"time": self._stamp(), **line})
+        if self._echo:
+            _log.info("{line}", line=text.decode(), audit=line)
+
+
+def described(handle: bytes) -> dict[str, str]:
+    """A pool handle for people: as text where it is UTF-8, else in hexadecimal."""
+    try:
+        return {"pool": handle.decode()}
+    except UnicodeDecodeError:
+        return {"pool-hex": handle.hex()}
+
+
+def _line(
+    what: str,
+    subject: Subject | None,
+    pool: bytes | None,
+    identifier: int | None = None,
+    **words: str,
+) -> Line:
+    """A line, in the order in which it is read; words that are empty are left out."""
+    line: Line = {"what": what}
+    if subject is not None:
+        line |= {
+            "principal": subject.name,
+            "proof": subject.proof.value,
+            "address": subject.address,
+        }
+        if subject.identity and subject.identity != subject.name:
+            line["identity"] = subject.identity
+    if pool is not None:
+        line |= described(pool)
+    if identifier is not None:
+        line["pe-id"] = f"{identifier:#010x}"
+    return line | {key: value for key, value in words.items() if value}

@@ -1,0 +1,164 @@
+"""The audit log: one JSON line an event, and no flood of them."""
+
+import json
+
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.security.audit import AuditLog, repetition
+from rserpool.security.audit import log as audit_log
+from rserpool.security.audit.chain import Verifier
+from rserpool.security.budgets import Rate
+from rserpool.security.decisions import ALLOW, RESOLVE, Decision, Proof, Request, Subject
+
+ALLOWED = Decision(True, "the rule 'asap' allows it", "rules", "asap", "roles.all")
+
+
+class Writing(SynchronousTestCase):
+    """What is written."""
+
+    def setUp(self):
+        self.lines, self.texts = [], []
+        self.clock = Clock()
+        self.log = AuditLog(self.clock.seconds, stamp=lambda: "2027-01-01T00:00:00.000+00:00")
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+
+    def observe(self, event):
+        """Keep the audit lines, without what binds them."""
+        if "audit" in event:
+            self.texts.append(event["line"].encode())
+            line = json.loads(event["line"])
+            del line["time"], line["seq"], line["chain"]
+            self.lines.append(line)
+
+    def subject(self, name="web-1", identity="", address="192.0.2.1"):
+        """Somebody."""
+        return Subject(name, Proof.PSK, address, identity)
+
+    def later(self, seconds):
+        """Let time pass, as the service does."""
+        self.clock.advance(seconds)
+        self.log.sweep()
+
+    def test_line(self):
+        """Who, proven how, from where, did what to what, by whose rule."""
+        who = self.subject(identity="web-1~2")
+        self.log.write(
+            "registration.refused", who, b"web", 0x2A, "no",
+            action="asap.register.new", rule="rules: users.web-1",
+        )  # fmt: skip
+        self.assertEqual(self.lines, [{
+            "what": "registration.refused", "principal": "web-1", "identity": "web-1~2",
+            "proof": "psk", "address": "192.0.2.1", "action": "asap.register.new",
+            "pool": "web", "pe-id": "0x0000002a", "rule": "rules: users.web-1",
+            "outcome": "no",
+        }])  # fmt: skip
+        self.assertEqual(json.loads(self.texts[0])["time"], "2027-01-01T00:00:00.000+00:00")
+
+    def test_odd_handles(self):
+        """A handle can't forge a line, nor break one, whatever its octets."""
+        for handle in (
+            b'x"}\n{"what": "element.new',
+            b'", "seq": 9, "chain": "' + b"0" * 64 + b'"}',
+            b"\x1b[2J",
+            b"\xff\xfe",
+            "ü\u2028".encode(),
+        ):
+            self.log.write("element.new", None, handle)
+        self.assertEqual(len(self.lines), 5)
+        self.assertEqual(self.lines[3]["pool-hex"], "fffe")
+        self.assertEqual({line["what"] for line in self.lines}, {"element.new"})
+        self.whole()
+
+    def whole(self):
+        """The chain of what was written holds."""
+        verifier = Verifier()
+        verifier.feed("log", self.texts)
+        self.assertEqual(verifier.faults, [])
+
+    def test_flood(self):
+        """The same refusal again and again is counted, and the count written each second."""
+        for _ in range(500):
+            self.log.write("resolution.refused", self.subject(), b"web", None, "no")
+        self.later(1.5)
+        self.later(1.5)
+        self.later(1.5)
+        self.log.write("resolution.refused", self.subject(), b"web", None, "no")
+        self.assertEqual([line.get("repeated") for line in self.lines], [None, 499, None])
+        self.whole()
+
+    def test_flood_in_other_words(self):
+        """An attacker who chooses the words of the refusal doesn't get more lines."""
+        for number in range(500):
+            self.log.write(
+                "registration.refused", self.subject(), b"%d" % number, 1, f"{number}"
+            )
+        self.assertEqual(len(self.lines), 1)
+
+    def test_others_are_heard(self):
+        """One's flood doesn't hide another's refusal, nor a change of state."""
+        for _ in range(10):
+            self.log.write("resolution.refused", self.subject(), b"web")
+        self.log.write("resolution.refused", self.subject("web-2"), b"web")
+        for _ in range(3):
+            self.log.write("element.joined", self.subject(), b"web")
+        self.assertEqual(len(self.lines), 5)
+
+    def test_allowed(self):
+        """What is allowed is written once for each party, action and pool, then counted."""
+        for pool in (b"a", b"b", b"a", b"a"):
+            self.log.allowed(self.subject(), Request(RESOLVE, pool), ALLOWED)
+        self.later(61)
+        found = [(line["pool"], line.get("repeated")) for line in self.lines]
+        self.assertEqual(found, [("a", None), ("b", None), ("a", 2)])
+        self.assertEqual(self.lines[0]["rule"], "rules: roles.all")
+        self.assertEqual(self.lines[0]["action"], RESOLVE)
+
+    def test_any_handle(self):
+        """A party that thinks of ever new handles gets so many lines, and all is counted."""
+        for number in range(1000):
+            self.log.allowed(self.subject(), Request(RESOLVE, b"%d" % number), ALLOW)
+        self.assertEqual(len(self.lines), repetition.MAXIMUM_OF_ONE + 1)
+        self.later(61)
+        self.assertEqual(sum(line.get("repeated", 1) for line in self.lines), 1000)
+
+    def test_many_parties(self):
+        """However many they are, there are so many lines a second, and all is counted."""
+        self.patch(audit_log, "LINES", Rate(10, 20))
+        log = AuditLog(self.clock.seconds)
+        for number in range(1000):
+            log.write("resolution.refused", self.subject(f"n{number}"), b"web")
+        self.assertIn(len(self.lines), (19, 20))
+        self.clock.advance(1)
+        log.sweep()
+        self.assertEqual(sum(line.get("repeated", 1) for line in self.lines), 1000)
+
+    def test_bounded(self):
+        """Any number of names takes bounded memory, and none of it stays."""
+        self.patch(repetition, "MAXIMUM_REMEMBERED", 20)
+        for number in range(200):
+            self.log.write("x.refused", self.subject(f"n{number}"))
+        self.assertLessEqual(len(self.log._refused), 20)
+        for _ in range(3):
+            self.later(2)
+        self.assertEqual((len(self.log._refused), self.log._refused._of_one), (0, {}))
+
+    def test_end(self):
+        """What was only counted is written at the end."""
+        for _ in range(5):
+            self.log.write("x.refused", self.subject())
+        self.log.close()
+        self.assertEqual([line.get("repeated") for line in self.lines], [None, 4])
+
+    def test_reported(self):
+        """What would have been denied says so, with the rule."""
+        denied = Decision(False, "no", "rules", "!asap", "roles.all")
+        for _ in range(3):
+            self.log.reported(self.subject(), Request(RESOLVE, b"web"), denied)
+        [line] = self.lines
+        self.assertEqual(
+            (line["what"], line["rule"], line["outcome"]),
+            ("decision.reported", "rules: roles.all", "no"),
+        )
