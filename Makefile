@@ -39,8 +39,9 @@ demo: $(VENV)/stamp
 	@$(BIN)/python tools/demo.py
 
 test: $(VENV)/stamp
-	@mkdir -p build
+	@mkdir -p build && rm -f build/secrets.txt
 	$(TRIAL) tests
+	@$(BIN)/python -m tests.secrets build/trial/test.log
 
 lint: $(VENV)/stamp-tools
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from tests import secrets
+
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parent.parent
 
@@ -139,9 +141,18 @@ class Site:
         return (self.scratch / f"{name}.log").read_text(errors="replace")
 
     def stop(self):
-        """End everything that was started here."""
+        """End everything that was started here; no key may stand in what was written."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
+        self.no_secrets()
+
+    def no_secrets(self):
+        """Search every log for every key that there is, in whatever form."""
+        keys = secrets.of(self.scratch)
+        secrets.remember(keys)
+        for log in self.scratch.rglob("*.log*"):
+            found = secrets.leaked(keys, log.read_bytes())
+            assert not found, f"{log.name} has the key of {found}"

@@ -22,6 +22,10 @@ auth = ["psk:{dir}/elements.psk"]
 certificate = "{dir}/registrar.pem"
 private-key = "{dir}/registrar.key"
 rules = "{dir}/rules.toml"
+
+# Who did what and who was denied; check it with: rserpool audit verify {dir}/audit.log
+[audit]
+file = "{dir}/audit.log"
 """
 
 _ELEMENT = """\

@@ -34,6 +34,10 @@ identity = "{name}"
 enrp-tls = ["tcp:{enrp_port}{interface}"]
 enrp-auth = ["psk:{dir}/registrars.psk"]
 peer = [{peers}]
+
+# Who did what and who was denied; check it with: rserpool audit verify {dir}/audit.log
+[audit]
+file = "{dir}/audit.log"
 """
 
 RULES = """

@@ -131,6 +131,7 @@ class RegistrarService(Service):
         self.peer_sessions = Sessions(
             Protocol.ENRP, self.driver, security.peer_authentications, self.peer_allowance
         )
+        self.sessions.on_event = self.peer_sessions.on_event = self.audit.session
         self.dialler = Dialler(
             reactor,
             self.peer_sessions,
@@ -166,7 +167,6 @@ class RegistrarService(Service):
 
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen, before privileges are dropped; a port that is taken ends the start."""
-        self._open_audit()
         started: list[Deferred[Any]] = [
             listener.listen(endpoints.server(self._reactor, text)).addErrback(
                 self._cannot_listen, text
@@ -189,6 +189,7 @@ class RegistrarService(Service):
         if failures:
             self._log.critical("{why}", why=failures[0])
             raise CannotStart(failures[0])
+        self._open_audit()
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Say what is running, and take SIGHUP."""
@@ -232,6 +233,7 @@ class RegistrarService(Service):
             self._renew_tls(self.enrp_listeners, self.security.peer_creator)
         for warning in self.security.warnings:
             self._log.warn("{words}", words=warning)
+        self.audit.write("reload.refused" if faults else "reloaded", outcome="; ".join(faults))
         closed = self.sessions.close_unheld() + self.peer_sessions.close_unheld()
         self._log.info(
             "{what}; {count} sessions closed",

@@ -6,7 +6,7 @@ of the listener; only their answer makes a channel.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
 from typing import Protocol as Shape
@@ -43,6 +43,7 @@ class Sessions:
 
     :param allowance: counts the sessions of each principal.
     :ivar uses: who they are of.
+    :ivar on_event: told of a session that was opened, refused or revoked: what, whose, why.
     """
 
     _log = Logger(namespace="rserpool.service")
@@ -57,6 +58,7 @@ class Sessions:
         self._protocol = protocol
         self._allowance = allowance
         self._counted: set[Connection] = set()
+        self.on_event: Callable[[str, Subject, str], None] = _nobody
         self._core = core
         self._authentications = authentications
         self._channels: dict[Connection, Channel] = {}
@@ -141,7 +143,9 @@ class Sessions:
         for connection in connections:
             channel = None if connection.ended else self._channels.get(connection)
             if channel and channel.subject.proven and not self._holds(channel.subject):
-                connection.close("its credential isn't in force any more")
+                words = "its credential isn't in force any more"
+                self.on_event("session.revoked", channel.subject, words)
+                connection.close(words)
                 count += 1
         return count
 
@@ -201,7 +205,7 @@ class Sessions:
         if subject.proven:
             objection = self._allowance.entered(subject.key)
             if objection:
-                self._log.info("{peer}: {why}", peer=connection, why=objection)
+                self.on_event("session.refused", subject, objection)
                 connection.abort(objection)
                 return
             self._counted.add(connection)
@@ -233,13 +237,26 @@ class Sessions:
         )
         self._channels[connection] = channel
         self.uses.opened(subject)
+        self.on_event("session.opened", subject, _secured(connection.evidence))
         self._core.opened(channel, connection)
 
     def _refused(self, failure: Failure, connection: Connection) -> None:
         self._log.info(
             "{peer}: not let in: {why}", peer=connection, why=failure.getErrorMessage()
         )
+        shown = "" if connection.evidence is None else connection.evidence.identity
+        nobody = Subject(shown or "anonymous", Proof.ANONYMOUS, connection.address)
+        self.on_event("session.refused", nobody, failure.getErrorMessage())
         connection.abort("not authenticated")
+
+
+def _nobody(what: str, subject: Subject, why: str) -> None:
+    """Tell nobody."""
+
+
+def _secured(evidence: Evidence | None) -> str:
+    """What TLS a session has."""
+    return "plain" if evidence is None else f"{evidence.version} {evidence.cipher}".strip()
 
 
 def _own_address(connection: Connection) -> IPv4Address | IPv6Address | None:

@@ -46,8 +46,13 @@ class ListGate:
 class Scene:
     """One registrar, its time, and what it sent to whom."""
 
-    def __init__(self, settings: Settings | None = None, limits: Limits | None = None) -> None:
-        self.gate = ListGate()
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        limits: Limits | None = None,
+        gate: IGate | None = None,
+    ) -> None:
+        self.gate = gate or ListGate()
         self.settings = settings or Settings()
         self.registrar = Registrar(
             SERVER_ID,

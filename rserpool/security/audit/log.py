@@ -76,11 +76,18 @@ class AuditLog:
     ) -> None:
         """Write one line; a refusal that was written just now is only counted."""
         line = _line(what, subject, pool, identifier, action=action, rule=rule, outcome=outcome)
-        if what.endswith("refused") or what in _DRIVEN:
+        if what == "session.opened":
+            key = ("" if subject is None else subject.key, what, None)
+            self._repeatable(self._allowed, key, line)
+        elif what.endswith("refused") or what in _DRIVEN:
             # Without the outcome: whoever is refused may have chosen the words in it.
             self._repeatable(self._refused, (subject.key if subject else "", what, None), line)
         else:
             self._write(line)
+
+    def session(self, what: str, subject: Subject, why: str) -> None:
+        """Write down that a session was opened, refused or revoked."""
+        self.write(what, subject, outcome=why)
 
     def handshake(self, address: str, reason: str, identity: str | None) -> None:
         """Write down a failed handshake."""

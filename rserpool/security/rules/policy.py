@@ -87,7 +87,7 @@ class Policy:
 
     def _gates(self, request: Request) -> Iterator[tuple[Gate, str]]:
         if request.pool is not None and request.pool in self.pools:
-            yield self.pools[request.pool], f"pool:{request.pool.decode(errors='replace')}"
+            yield self.pools[request.pool], _titled(request.pool)
         if request.peer is not None and request.peer in self.peers:
             yield self.peers[request.peer], f"peer:{request.peer}"
 
@@ -99,6 +99,15 @@ class Policy:
 
     def _of(self, role: str) -> Rules:
         return self.roles.get(role, ANONYMOUS if role == "anonymous" else ())
+
+
+def _titled(handle: bytes) -> str:
+    """A pool's gate as the file calls it: by text where the handle is UTF-8 for people."""
+    try:
+        text = handle.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return f"pool:{text}" if text.isprintable() and text else f"pool-hex:{handle.hex()}"
 
 
 _NOBODY = User()

@@ -45,6 +45,63 @@ class Faults(SynchronousTestCase):
             self.assertTrue(found[0].startswith(f"rules.toml:{line}:"), found[0])
         self.assertEqual(len([f for f in error.faults if "list of strings" in f]), 1)
 
+    def test_where(self):
+        """A fault is told where it stands, and not where the same word stands as well."""
+        text = """\
+# asap.register, asap.regster, wbe
+[roles.web]
+rules = [
+    "asap.register",
+    "asap.resolve",
+]
+[roles.other]
+rules = [
+    "asap.regster",  # asap.register
+    "asap",
+    "asap.register",
+]
+[users."web-1"]
+roles = [
+    "web",
+    "wbe",
+]
+[gates."pool:web".users.x]
+rules = ["asap", "!asap"]
+[gates."pool-hex:776562".users.x]
+rules = ["nothing"]
+"""
+        error = self.assertRaises(RulesError, parse, text, "r")
+        self.assertEqual(
+            [(fault.split(":")[1], fault.split(": ", 1)[1]) for fault in error.faults],
+            [
+                ("19", "gates.\"pool:web\".users.x.rules: "
+                 "'!asap' is never reached: 'asap' wins"),
+                ("21", "gates.\"pool-hex:776562\".users.x.rules: "
+                 "'nothing' isn't a permission, nor the beginning of one"),
+                ("20", "gate 'pool-hex:776562': the same pool has another gate"),
+                ("16", "users.web-1.roles: there is no role 'wbe'; did you mean 'web'?"),
+                ("9", "roles.other.rules: 'asap.regster' isn't a permission, nor the beginning "
+                 "of one"),
+                ("11", "roles.other.rules: 'asap.register' is never reached: 'asap' wins"),
+            ],
+        )  # fmt: skip
+
+    def test_odd_shapes(self):
+        """Whatever stands in a wrong place is a fault, and nothing else happens."""
+        for text, words in (
+            ("users = 1", "users must be a table"),
+            ("[users]\nx = 1", "users.x must be a table"),
+            ("[gates]\n'pool:x' = 1", "gates.'pool:x' must be a table"),
+            ("[roles.x]\nrules = [1]", "roles.x.rules must be a list of strings"),
+            ("[gates.'pool:']", "isn't pool:HANDLE"),
+            ("[gates.'pool-hex:f']", "isn't pool:HANDLE"),
+            ("[gates.'pool:x']\nroles = 1", 'gates."pool:x".roles must be a table'),
+            ("[users.x]\nroles = ['a', 1]", "users.x.roles must be a list of strings"),
+            ("x = \xff", "r:1:"),
+        ):
+            error = self.assertRaises(RulesError, parse, text, "r")
+            self.assertIn(words, str(error), text)
+
     def test_toml(self):
         """What isn't TOML says where."""
         error = self.assertRaises(RulesError, parse, "[roles", "r.toml")

@@ -1,5 +1,6 @@
 """The order in which the rules decide, and what a rule matches."""
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -119,6 +120,95 @@ paths = st.sampled_from(
 rule = st.builds(lambda path, no: Rule.parse(("!" if no else "") + path), paths, st.booleans())
 rules = st.lists(rule, max_size=5)
 permission = st.sampled_from(sorted(PERMISSIONS))
+
+
+names = st.sampled_from(["web-1", "web-2"])
+roles = st.sampled_from(["all", "psk", "own"])
+gates = st.builds(
+    Gate,
+    st.dictionaries(names, rules.map(tuple), max_size=2),
+    st.dictionaries(roles, rules.map(tuple), max_size=2),
+)
+policies = st.builds(
+    Policy,
+    users=st.dictionaries(
+        names,
+        st.builds(
+            User, rules.map(tuple), st.lists(roles, max_size=2).map(tuple),
+            st.booleans(), st.booleans(),
+        ),
+    ),
+    roles=st.dictionaries(roles, rules.map(tuple)),
+    pools=st.dictionaries(st.sampled_from([b"web", b"other"]), gates),
+)  # fmt: skip
+questions = st.tuples(
+    names, st.sampled_from([Proof.PSK, Proof.CERTIFICATE, Proof.ANONYMOUS]),
+    st.builds(Request, permission, st.sampled_from([b"web", b"other", None])),
+)  # fmt: skip
+
+
+def with_denial(found, where, denial):
+    """The same policy with one more denial, in one of the places where rules stand."""
+    kind, name, at = where
+
+    def more(listed):
+        return (*listed[:at], denial, *listed[at:])
+
+    def put(table, key, empty=()):
+        return {**table, key: more(table.get(key, empty))}
+
+    if kind == "role":
+        return attrs.evolve(found, roles=put(found.roles, name))
+    if kind == "user":
+        user = found.users.get(name, User())
+        changed = attrs.evolve(user, rules=more(user.rules))
+        return attrs.evolve(found, users={**found.users, name: changed})
+    gate = found.pools.get(b"web", Gate())
+    part = "users" if kind == "gate, user" else "roles"
+    changed = attrs.evolve(gate, **{part: put(getattr(gate, part), name)})
+    return attrs.evolve(found, pools={**found.pools, b"web": changed})
+
+
+places = st.one_of(
+    st.tuples(st.sampled_from(["user", "gate, user"]), names, st.integers(0, 3)),
+    st.tuples(st.sampled_from(["role", "gate, role"]), roles, st.integers(0, 3)),
+)
+
+
+class Whole(SynchronousTestCase):
+    """What holds of any rules file."""
+
+    @settings(deadline=None, derandomize=True, max_examples=400)
+    @given(policies, questions, places, paths)
+    def test_more_denials(self, found, question, place, path):
+        """One more denial, anywhere in the file, never allows what was denied."""
+        name, proof, request = question
+        more = with_denial(found, place, Rule.parse(f"!{path}"))
+        if more.decide(name, proof, request).allowed:
+            before = found.decide(name, proof, request)
+            # A role `anonymous` takes the place of what anonymous ones may by default.
+            self.assertTrue(before.allowed, before)
+
+    @settings(deadline=None, derandomize=True, max_examples=200)
+    @given(policies, questions)
+    def test_says_why(self, found, question):
+        """Each decision says why, and the rule that it names says the same by itself."""
+        decision = found.decide(*question)
+        self.assertTrue(decision.reason)
+        self.assertEqual(decision, found.decide(*question))
+        if decision.rule:
+            rule = Rule.parse(decision.rule)
+            self.assertTrue(rule.matches(question[2].permission.split(".")))
+            self.assertEqual(rule.allow, decision.allowed)
+
+    @settings(deadline=None, derandomize=True, max_examples=200)
+    @given(policies, questions)
+    def test_locked(self, found, question):
+        """A locked user may nothing, whatever else the file says."""
+        name, _, request = question
+        locked = attrs.evolve(found.users.get(name, User()), locked=True)
+        changed = attrs.evolve(found, users={**found.users, name: locked})
+        self.assertFalse(changed.decide(name, Proof.PSK, request).allowed)
 
 
 class Matching(SynchronousTestCase):
