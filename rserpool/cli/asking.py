@@ -27,6 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--ca", metavar="FILE", help="authorities that registrars are believed by"
     )
     group.add_argument(
+        "--crl", metavar="FILE", help="with --ca: what these authorities have revoked"
+    )
+    group.add_argument(
         "--name",
         metavar="HOSTNAME",
         help="the registrar's name, if not the host that is called",
@@ -71,19 +74,29 @@ def registrars(args: argparse.Namespace) -> list[str]:
 
 def security(args: argparse.Namespace) -> Security:
     """How the registrar and we prove ourselves."""
-    given = [name for name in ("ca", "psk", "certificate") if getattr(args, name)]
+    given = [name for name in ("ca", "psk", "certificate", "crl") if getattr(args, name)]
     if args.security == "none":
         if given:
             raise Failure(f"--security none and --{given[0]} contradict: leave one out")
         return Plain()
     if bool(args.certificate) != bool(args.private_key):
         raise Failure("--certificate and --private-key go together")
+    if args.crl and not args.ca:
+        raise Failure("--crl needs --ca: the authorities that have signed the list")
     try:
         if args.psk:
             return PreSharedKey.from_file(args.psk, args.identity, args.tls_minimum)
         if args.certificate:
-            return Certified.with_files(args.ca, args.name, args.certificate, args.private_key)
-        certified = Certified(args.ca, args.name, minimum=args.tls_minimum)
+            certified = Certified.with_files(
+                args.ca,
+                args.name,
+                args.certificate,
+                args.private_key,
+                args.tls_minimum,
+                crl=args.crl,
+            )
+        else:
+            certified = Certified(args.ca, args.name, minimum=args.tls_minimum, crl=args.crl)
         certified.creator("localhost")
         return certified
     except OSError as error:

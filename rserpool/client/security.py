@@ -71,6 +71,7 @@ class Certified:
     :ivar ca: file of the authorities to trust; None: this machine's.
     :ivar name: the name it must be for, if not the host that is called.
     :ivar authorities: PEM of the authorities to trust, instead of a file.
+    :ivar crl: file of the authorities' revocation lists, read again for each connection.
     """
 
     ca: str | None = None
@@ -78,6 +79,7 @@ class Certified:
     client: Issued | None = None
     minimum: str = "1.3"
     authorities: bytes | None = None
+    crl: str | None = None
     proof = Proof.CERTIFICATE
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
@@ -88,6 +90,7 @@ class Certified:
             client=self.client,
             minimum=self.minimum,
             trusted=self.authorities,
+            crl=self.crl,
         )
 
     @classmethod
@@ -98,13 +101,15 @@ class Certified:
         certificate: str,
         private_key: str,
         minimum: str = "1.3",
+        *,
+        crl: str | None = None,
     ) -> "Certified":
         """
         Show a certificate of one's own as well, from PEM files.
 
         :raise ValueError: (or OSError) they aren't what they should be.
         """
-        return cls(ca, name, load(certificate, private_key), minimum)
+        return cls(ca, name, load(certificate, private_key), minimum, crl=crl)
 
 
 Security = Plain | PreSharedKey | Certified

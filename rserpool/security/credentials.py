@@ -23,6 +23,8 @@ class Evidence:
     #: Tells which of an identity's secrets it was, without telling the secret: the key
     #: may have been replaced while the handshake was going on.
     fingerprint: bytes | None = attrs.field(default=None, repr=False)
+    #: As the handshake has verified it: the certificate first, one that we trust last.
+    chain: tuple[x509.Certificate, ...] = attrs.field(default=(), repr=False)
 
 
 class IProvenKey(ICredentials):
@@ -37,6 +39,9 @@ class IProvenCertificate(ICredentials):
     """The peer holds the private key of a certificate that an authority of ours issued."""
 
     certificate = Attribute("A `cryptography.x509.Certificate`.")
+    chain = Attribute(
+        "The verified chain, this certificate first, a trusted one last; empty: not known."
+    )
     address = Attribute("The peer's IP address (str).")
 
 
@@ -63,6 +68,7 @@ class ProvenCertificate:
 
     certificate: x509.Certificate
     address: str
+    chain: tuple[x509.Certificate, ...] = attrs.field(default=(), repr=False)
 
 
 @implementer(IAnonymousTLS)
@@ -81,7 +87,7 @@ def credentials_of(
     if evidence.proof is Proof.PSK:
         return ProvenKey(evidence.identity, address, evidence.fingerprint)
     if evidence.proof is Proof.CERTIFICATE and evidence.certificate is not None:
-        return ProvenCertificate(evidence.certificate, address)
+        return ProvenCertificate(evidence.certificate, address, evidence.chain)
     return AnonymousTLS(address)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from rserpool.security.certificate import files
 from rserpool.service.settings import text
 from rserpool.transport import endpoints
 
@@ -19,7 +20,7 @@ _MOST = 65535
 _CALLED = re.compile(r"(?:tcp[46]?|sctp):")
 
 #: The kinds of providers whose argument is a file.
-_BY_FILE = ("psk", "certificate", "rules")
+_BY_FILE = ("psk", "rules")
 
 
 def file(value: object) -> str:
@@ -37,6 +38,9 @@ def file(value: object) -> str:
 def provider(value: object) -> str:
     """``KIND:ARGS``, what a plugin provides."""
     kind, _, argument = text(value).partition(":")
+    if kind == "certificate" and argument:
+        path, crls = files.split(argument)
+        return f"{kind}:{files.CRL.join(file(each) for each in (path, *crls))}"
     return f"{kind}:{file(argument)}" if kind in _BY_FILE and argument else text(value)
 
 

@@ -12,10 +12,11 @@ from twisted.internet.defer import Deferred
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 from rserpool.security.certificate.make import Issued
 from rserpool.security.certificate.name import for_clients, names, valid_until, when
-from rserpool.security.credentials import ProvenCertificate
+from rserpool.security.credentials import credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication, IAuthorizer, Key
 from rserpool.security.plugin import make_authentication, make_authorizer
+from rserpool.security.private import read_private
 from rserpool.security.proven import AllowProven
 from rserpool.security.psk.keystore import secrets_of
 from rserpool.security.psk.pairwise import PeerKeys, objection
@@ -234,7 +235,7 @@ class Material:
     def _read_certificate(self) -> None:
         table = self._config.registrar
         if table.certificate and table.private_key:
-            read = Path(table.certificate).read_bytes(), Path(table.private_key).read_bytes()
+            read = Path(table.certificate).read_bytes(), read_private(table.private_key)
             try:
                 ServerCreator(certificate=read[0], private_key=read[1])
             except Exception as error:
@@ -299,6 +300,6 @@ def _certified(
     """Who has shown a certificate: the same as if it had called us with it."""
     assert connection.evidence is not None, "the call has seen its certificate"
     assert connection.evidence.certificate is not None
-    shown = ProvenCertificate(connection.evidence.certificate, connection.address)
+    shown = credentials_of(connection.evidence, connection.address)
     found: Subject | Deferred[Subject] = authentication.checker.requestAvatarId(shown)
     return found

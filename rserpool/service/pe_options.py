@@ -144,6 +144,9 @@ class ElementTable:
         text, default=None, option="FILE",
         help="with a certificate: the authorities that registrars are believed by",
     )  # fmt: skip
+    crl: str | None = setting(
+        text, default=None, option="FILE", help="with ca: what these authorities have revoked"
+    )
     name: str | None = setting(
         text, default=None, option="NAME",
         help="with a certificate: the registrars' name, if not the host that is called",
@@ -223,7 +226,7 @@ def _at_fault(reader: Reader, key: str) -> bool:
 
 
 def _contradictions(table: ElementTable) -> Iterable[tuple[str, str]]:
-    given = [key for key in ("psk", "certificate", "ca") if getattr(table, key)]
+    given = [key for key in ("psk", "certificate", "ca", "crl") if getattr(table, key)]
     if table.security == "none":
         for key in given:
             yield key, "security is none: leave this out, or set security to required"
@@ -231,6 +234,10 @@ def _contradictions(table: ElementTable) -> Iterable[tuple[str, str]]:
         yield "certificate", "there is a psk already: give one of the two"
     elif not table.psk and not table.certificate:
         yield "psk", "security is required: give psk (a key file), or certificate"
+    elif table.psk and table.crl:
+        yield "crl", "with psk the key proves the registrar: leave this out"
+    elif table.crl and not table.ca:
+        yield "crl", "a revocation list needs its authorities beside it: give ca"
     if bool(table.certificate) != bool(table.private_key):
         yield "private-key", "certificate and private-key go together"
 
@@ -243,8 +250,9 @@ def _security(table: ElementTable) -> Security:
         assert table.certificate is not None
         assert table.private_key is not None
         security = Certified.with_files(
-            table.ca, table.name, table.certificate, table.private_key, table.tls_minimum
-        )
+            table.ca, table.name, table.certificate, table.private_key, table.tls_minimum,
+            crl=table.crl,
+        )  # fmt: skip
     security.creator(table.name or "localhost")  # made once, to hear now what is wrong
     return security
 

@@ -1,5 +1,6 @@
 """Authorities: a PEM file of those whose certificates are believed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
@@ -7,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from rserpool.security.certificate.name import valid_until, when
+from rserpool.security.certificate.name import SOON, valid_until, when
 
 
 @attrs.frozen(eq=False)
@@ -21,24 +22,36 @@ class Authorities:
     fingerprints: frozenset[bytes] = attrs.field(repr=False)
 
     def warnings(self, now: float) -> tuple[str, ...]:
-        """Say what ought to be better in it."""
-        return tuple(
-            f"{self.path}: the authority {_name(each)} has expired on {when(end)}"
-            for each in self.certificates
-            if (end := valid_until(each)) <= now
-        )
+        """Say what ought to be better in it: what has expired, or will soon."""
+        found = []
+        for each in self.certificates:
+            end = valid_until(each)
+            if end <= now:
+                found.append(
+                    f"{self.path}: the authority {_name(each)} has expired on {when(end)}"
+                )
+            elif end < now + SOON:
+                found.append(
+                    f"{self.path}: the authority {_name(each)} is valid until {when(end)}: add "
+                    "its successor, and send SIGHUP"
+                )
+        return tuple(found)
 
-    def issuers_of(self, certificate: x509.Certificate) -> frozenset[bytes]:
+    def beneath(self, chain: Sequence[x509.Certificate]) -> frozenset[bytes]:
         """
-        Return the authorities (their fingerprints) on which the trust in this one rests.
+        Return those of these authorities (their fingerprints) that stand in a verified chain.
 
-        That is the one that signed it.  If another authority stands between, which only
-        the client has shown, it may be any of them: all are returned.
+        None of them: the chain rests on others, whatever else the handshake believed.
         """
+        shown = frozenset(each.fingerprint(SHA256()) for each in chain)
+        return shown & self.fingerprints
+
+    def chain_of(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        """Return the chain of a certificate that one of these authorities has signed itself."""
         for each in self.certificates:
             if each.subject == certificate.issuer and _signed(each, certificate):
-                return frozenset([each.fingerprint(SHA256())])
-        return self.fingerprints
+                return certificate, each
+        return (certificate,)
 
 
 def read(path: str) -> Authorities:

@@ -14,9 +14,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from rserpool.security.atomic import replace
 from rserpool.security.certificate.name import ascii_host
 from rserpool.security.certificate.shown import shown
+from rserpool.security.private import read_private
 
 #: How long before now a certificate begins, for clocks that are behind.
-_EARLIER = timedelta(hours=1)
+EARLIER = timedelta(hours=1)
 #: What X.509 allows a common name (RFC 5280 appendix A.1); the names that count are others.
 _COMMON_NAME = 64
 
@@ -54,7 +55,7 @@ def issue(
     alternatives = [alternative(name) for name in names]
     if not alternatives:
         raise ValueError("a certificate needs a name: a DNS name, an IP address or a URI")
-    parent, parent_key = _signer(issuer)
+    parent, parent_key = signer(issuer)
     key = ec.generate_private_key(ec.SECP256R1())
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
     if not client:
@@ -84,12 +85,13 @@ def load(certificate_path: str, private_key_path: str) -> Issued:
     """
     Read both files.
 
-    :raise ValueError: they aren't what they should be, or don't belong together.
+    :raise ValueError: they aren't what they should be, don't belong together, or others can
+        read the key.
     :raise OSError: one can't be read.
     """
     issued = Issued(
         Path(certificate_path).read_bytes(),
-        Path(private_key_path).read_bytes(),
+        read_private(private_key_path),
     )
     try:
         shown(issued.certificate, issued.private_key)
@@ -121,7 +123,12 @@ def alternative(
         ) from None
 
 
-def _signer(issuer: Issued) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def signer(issuer: Issued) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """
+    Return what an authority signs with.
+
+    :raise ValueError: it can't be read.
+    """
     own = shown(issuer.certificate, issuer.private_key)
     if not isinstance(own.private_key, ec.EllipticCurvePrivateKey):
         raise ValueError("the authority's key isn't one of elliptic curves (ECDSA)")
@@ -153,7 +160,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(min(datetime.now(UTC), end) - _EARLIER)
+        .not_valid_before(min(datetime.now(UTC), end) - EARLIER)
         .not_valid_after(end)
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False

@@ -10,6 +10,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 #: Octets of a name that becomes a principal: what DNS allows, and room for a URI.  It goes
 #: into logs, rules and budgets, so a client may not make it long.
 MAXIMUM_NAME = 255
+#: Seconds before its end in which something is warned of: time enough for people to act.
+SOON = 30 * 86400
 
 _LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 

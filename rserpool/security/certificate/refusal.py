@@ -19,6 +19,10 @@ _NOT_YET_VALID, _EXPIRED, _INVALID_CA = 9, 10, 79
 #: Self-signed, or its issuer (or that of one above it) isn't to be found.
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 _OTHERS = {
+    3: "can't be looked up: there is no revocation list of the authority that issued it",
+    8: "can't be looked up: the revocation list isn't signed by the authority that issued it",
+    11: "can't be looked up: the revocation list of its authority hasn't begun yet",
+    12: "can't be looked up: the revocation list of its authority is over; get a new one",
     23: "has been revoked",
     26: "is for another purpose (a client's shown by a server, or the reverse)",
     66: "has a key that is too weak",

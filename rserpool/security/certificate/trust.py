@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509StoreFlags
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import (
     verify_certificate_hostname,
@@ -21,7 +21,7 @@ from service_identity.cryptography import (
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
-from rserpool.security.certificate import authorities
+from rserpool.security.certificate import files
 from rserpool.security.certificate.make import Issued
 from rserpool.security.certificate.name import ascii_host, uris
 from rserpool.security.certificate.refusal import (
@@ -170,6 +170,7 @@ def verifying_client(
     client: Issued | None = None,
     minimum: str = "1.3",
     trusted: bytes | None = None,
+    crl: str | None = None,
 ) -> VerifyingClient:
     """
     Make what makes the client's side of connections that check the server's certificate.
@@ -179,6 +180,7 @@ def verifying_client(
     :param client: a certificate of one's own to show.
     :param minimum: the oldest version of TLS, "1.3" or "1.2".
     :param trusted: the PEM itself, instead of `ca_file`.
+    :param crl: file of revocation lists; those among the authorities count as well.
     :raise ValueError: (or OSError) the name or a file can't be used.
     """
     wanted = host(hostname)
@@ -191,20 +193,28 @@ def verifying_client(
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
+    crls = () if crl is None else (crl,)
     if trusted is not None:
-        _believe(context, authorities.parse(trusted, "authorities"))
-    elif ca_file is None:
-        context.set_default_verify_paths()
+        _believe(context, files.parse(trusted, "authorities", crls))
+    elif ca_file is not None:
+        _believe(context, files.read(ca_file, crls))
+    elif crl is not None:
+        raise ValueError(f"{crl}: a revocation list needs its authorities beside it: give ca")
     else:
-        _believe(context, authorities.read(ca_file))
+        context.set_default_verify_paths()
     if client is not None:
         shown(client.certificate, client.private_key).into(context)
     whose = "the authorities that are configured" if trusted is not None else ca_file
     return VerifyingClient(context, wanted, whose or "the authorities this machine trusts")
 
 
-def _believe(context: SSL.Context, found: authorities.Authorities) -> None:
+def _believe(context: SSL.Context, found: files.Trust) -> None:
     store = context.get_cert_store()
     assert store is not None
-    for each in found.certificates:
+    for each in found.authorities.certificates:
         store.add_cert(X509.from_cryptography(each))
+    for listed in found.revocations.lists:
+        store.add_crl(listed.crl)
+    if found.revocations.lists:
+        # Of every certificate, those of the authorities between as well.
+        store.set_flags(X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL)

@@ -7,12 +7,12 @@ never with a key.
 """
 
 import os
-import stat
 
 import attrs
 
 from rserpool.security.atomic import exclusively, replace
 from rserpool.security.interfaces import Key
+from rserpool.security.private import too_open
 from rserpool.security.psk.entry import GOOD_KEY, check_identity, check_secret, parse_entry
 
 __all__ = ["KeyFile", "KeyFileError", "add", "parse", "read", "remove"]
@@ -46,14 +46,9 @@ def read(path: str) -> KeyFile:
     :raise OSError: it can't be read.
     """
     with open(path, "rb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        fault = too_open(path, os.fstat(file.fileno()).st_mode, "keys")
         data = file.read()
-    faults = []
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        faults.append(
-            f"{path}: mode {mode:04o} lets group or others at the keys; chmod 600 {path}"
-        )
-    return parse(data, path, faults)
+    return parse(data, path, [fault] if fault else [])
 
 
 def parse(data: bytes, name: str, faults: list[str] | None = None) -> KeyFile:

@@ -202,6 +202,7 @@ def authentication(connection: Any, address: str = "") -> Evidence:
         proof=Proof.CERTIFICATE,
         identity=principal(certificate) or "",
         certificate=certificate,
+        chain=tuple(connection.get_verified_chain(as_cryptography=True) or ()),
     )
 
 

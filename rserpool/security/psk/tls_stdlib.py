@@ -231,6 +231,13 @@ class Connection:
         certificate = x509.load_der_x509_certificate(der)
         return certificate if as_cryptography else X509.from_cryptography(certificate)
 
+    def get_verified_chain(self, *, as_cryptography: bool = True) -> list[x509.Certificate]:
+        """Return the chain that was verified, the peer's own certificate first."""
+        assert as_cryptography, "nobody here wants anything else"
+        # What 3.13 has more than 3.11, mypy can't know.
+        tls: Any = self._tls
+        return [x509.load_der_x509_certificate(der) for der in tls.get_verified_chain()]
+
     def _drive(self, step: Callable[[], _T]) -> _T:
         """Let TLS go on, with its exceptions as pyOpenSSL's."""
         before, self._context.driven = self._context.driven, self

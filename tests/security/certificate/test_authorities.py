@@ -4,6 +4,7 @@ from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.certificate import authorities, make
+from rserpool.security.certificate.name import SOON
 
 ONE, TWO = make.authority("One"), make.authority("Two")
 LEAF = x509.load_pem_x509_certificate(make.issue(ONE, ["a.example"]).certificate)
@@ -27,22 +28,26 @@ class Read(SynchronousTestCase):
             self.assertIn("ca.pem", str(error))
 
     def test_expired(self) -> None:
-        """An authority whose time is over is warned of."""
+        """An authority whose time is over is warned of, and a month before."""
         read = authorities.parse(ONE.certificate, "ca.pem")
         end = read.certificates[0].not_valid_after_utc.timestamp()
-        self.assertEqual(read.warnings(end - 1), ())
+        self.assertEqual(read.warnings(end - SOON), ())
+        self.assertIn("valid until", read.warnings(end - SOON + 1)[0])
         self.assertIn("expired", read.warnings(end)[0])
 
-    def test_issuers(self) -> None:
-        """Trust rests on the authority that signed, or, if none did here, on them all."""
+    def test_chain(self) -> None:
+        """A chain rests on those of its authorities that are in the file, if any."""
         read = authorities.parse(ONE.certificate + TWO.certificate, "ca.pem")
         alone = authorities.parse(ONE.certificate, "ca.pem")
         other = authorities.parse(TWO.certificate, "ca.pem")
-        self.assertEqual(read.issuers_of(LEAF), alone.fingerprints)
-        self.assertEqual(other.issuers_of(LEAF), other.fingerprints)
+        chain = read.chain_of(LEAF)
+        self.assertEqual(chain, (LEAF, alone.certificates[0]))
+        self.assertEqual(read.beneath(chain), alone.fingerprints)
+        self.assertEqual(other.beneath(chain), frozenset())
+        self.assertEqual(other.chain_of(LEAF), (LEAF,))
 
     def test_same_name(self) -> None:
         """An authority of the same name with another key is another authority."""
         twin = authorities.parse(make.authority("One").certificate + ONE.certificate, "ca.pem")
         alone = authorities.parse(ONE.certificate, "ca.pem")
-        self.assertEqual(twin.issuers_of(LEAF), alone.fingerprints)
+        self.assertEqual(twin.chain_of(LEAF), (LEAF, alone.certificates[0]))

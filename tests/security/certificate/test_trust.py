@@ -17,6 +17,7 @@ from rserpool.security.certificate.trust import (
 )
 from rserpool.security.decisions import Proof
 from rserpool.security.psk import tls
+from tests.security.certificate.hierarchy import between, certificate, crl, root
 from tests.security.psk.link import Link
 
 CA = make.authority("Test CA")
@@ -201,3 +202,66 @@ class Hosts(SynchronousTestCase):
         ):
             found = host(name)
             self.assertEqual((found.ascii, found.address), (text, address))
+
+
+class Revoked(SynchronousTestCase):
+    """A pool user who knows what was revoked."""
+
+    def setUp(self) -> None:
+        """A registrar's certificate from an authority between."""
+        self.top = root()
+        self.middle = between(self.top, "Middle")
+        own = make.issue(self.middle, ["registrar.example"])
+        self.own = make.Issued(own.certificate + self.middle.certificate, own.private_key)
+        self.ca, self.crl = self.mktemp(), self.mktemp()
+
+    def shake(self, *pem: bytes) -> str:
+        """Call with these lists; why the registrar wasn't believed, or nothing."""
+        for path, parts in (
+            (self.ca, (self.top.certificate, self.middle.certificate)), (self.crl, pem),
+        ):  # fmt: skip
+            with open(path, "wb") as file:
+                file.write(b"".join(parts))
+        server = tls.ServerCreator(
+            certificate=self.own.certificate, private_key=self.own.private_key
+        )
+        caller = verifying_client("registrar.example", self.ca, crl=self.crl)
+        link = Link(caller, server).shake()
+        return "" if link.client.done else explain(link.client.error)
+
+    def test_good(self) -> None:
+        """Who isn't named in any list is believed."""
+        self.assertEqual(self.shake(crl(self.top), crl(self.middle)), "")
+
+    def test_revoked(self) -> None:
+        """A certificate that was revoked isn't, nor is one by an authority that was."""
+        lists = crl(self.top), crl(self.middle, certificate(self.own).serial_number)
+        self.assertEqual(self.shake(*lists), "the certificate has been revoked")
+        lists = crl(self.top, certificate(self.middle).serial_number), crl(self.middle)
+        self.assertIn("(CN=Middle) has been revoked", self.shake(*lists))
+
+    def test_undetermined(self) -> None:
+        """Without a list of its authority that is in force nobody is believed."""
+        self.assertIn("there is no revocation list", self.shake(crl(self.top)))
+        lists = crl(self.top), crl(self.middle, end=-5)
+        self.assertIn("revocation list of its authority is over", self.shake(*lists))
+        lists = crl(self.top), crl(self.middle, begin=1000)
+        self.assertIn("hasn't begun yet", self.shake(*lists))
+
+    def test_among_the_authorities(self) -> None:
+        """Lists in the file of authorities count as well."""
+        lists = crl(self.top) + crl(self.middle, certificate(self.own).serial_number)
+        with open(self.ca, "wb") as file:
+            file.write(self.top.certificate + self.middle.certificate + lists)
+        server = tls.ServerCreator(
+            certificate=self.own.certificate, private_key=self.own.private_key
+        )
+        link = Link(verifying_client("registrar.example", self.ca), server).shake()
+        self.assertIn("has been revoked", explain(link.client.error))
+
+    def test_faults(self) -> None:
+        """A list that can't be believed, or stands alone, is refused at once."""
+        self.assertRaisesRegex(ValueError, "add the certificate", self.shake, crl(CA))
+        self.assertRaisesRegex(
+            ValueError, "give ca", verifying_client, "a.example", crl=self.crl
+        )
