@@ -1,4 +1,4 @@
-"""``rserpool certificate issue|show``: certificates of one's own authority."""
+"""``rserpool certificate issue|show``: certificates and lists of one's own authority."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from rserpool.cli.outcome import DONE, Failure, tell
-from rserpool.security.certificate import make
+from rserpool.security.certificate import index, lists, make, revoking
 from rserpool.security.certificate.name import names, valid_from, valid_until, when
 
 
@@ -24,6 +24,7 @@ def issue(args: argparse.Namespace) -> int:
         authority = make.load(f"{args.dir}/ca.pem", f"{args.dir}/ca.key")
         issued = make.issue(authority, args.name, days=args.days, client=args.client)
         make.write(issued, certificate, key)
+        index.record(args.dir, issued.certificate, "client" if args.client else "registrar")
     except OSError as error:
         raise Failure(
             f"{error.filename}: {error.strerror}; DIR is what 'rserpool init DIR' made"
@@ -41,17 +42,65 @@ def issue(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Show what is in a certificate file."""
+    """Show what is in a file of certificates and revocation lists."""
     try:
-        found = x509.load_pem_x509_certificates(Path(args.file).read_bytes())
+        pem = Path(args.file).read_bytes()
+        crls = lists.load(pem, args.file)
     except OSError as error:
         raise Failure(f"{args.file}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    try:
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise Failure(f"{args.file}: there is no certificate (PEM) in it") from None
+        found = []
+    if not found and not crls:
+        raise Failure(
+            f"{args.file}: there is no certificate and no revocation list (PEM) in it"
+        )
     values = [_described(certificate) for certificate in found]
     lines = [line for value in values for line in _lines(value)]
-    tell({"file": args.file, "certificates": values}, args.json, *lines)
+    listed = [_described_list(crl) for crl in crls]
+    lines += [line for value in listed for line in _lines_of_list(value)]
+    tell({"file": args.file, "certificates": values, "lists": listed}, args.json, *lines)
     return DONE
+
+
+#: Entries of a revocation list that are printed for people; JSON has them all.
+MANY = 20
+
+
+def _described_list(crl: x509.CertificateRevocationList) -> dict[str, Any]:
+    end = crl.next_update_utc
+    return {
+        "issuer": crl.issuer.rfc4514_string(),
+        "number": lists.number(crl),
+        "valid-from": when(crl.last_update_utc.timestamp()),
+        "valid-until": None if end is None else when(end.timestamp()),
+        "revoked": [
+            {
+                "serial": f"{entry.serial_number:x}",
+                "since": when(entry.revocation_date_utc.timestamp()),
+                "reason": revoking.reason_of(entry),
+            }
+            for entry in crl
+        ],
+    }
+
+
+def _lines_of_list(value: dict[str, Any]) -> list[str]:
+    revoked = value["revoked"]
+    more = [f"           and {len(revoked) - MANY} more"] if len(revoked) > MANY else []
+    return [
+        f"revocation list of {value['issuer']}, number {value['number']}",
+        f"  valid    {value['valid-from']} to {value['valid-until']}",
+        f"  revoked  {len(revoked)}",
+        *(
+            f"           serial {one['serial']}  since {one['since']}  {one['reason']}"
+            for one in revoked[:MANY]
+        ),
+        *more,
+    ]
 
 
 def _described(certificate: x509.Certificate) -> dict[str, Any]:
@@ -59,6 +108,7 @@ def _described(certificate: x509.Certificate) -> dict[str, Any]:
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "names": names(certificate),
+        "serial": f"{certificate.serial_number:x}",
         "valid-from": when(valid_from(certificate)),
         "valid-until": when(valid_until(certificate)),
         "fingerprint": certificate.fingerprint(SHA256()).hex(":"),
@@ -70,6 +120,7 @@ def _lines(value: dict[str, Any]) -> list[str]:
         value["subject"],
         f"  for      {', '.join(value['names']) or 'no name'}",
         f"  by       {value['issuer']}",
+        f"  serial   {value['serial']}",
         f"  valid    {value['valid-from']} to {value['valid-until']}",
         f"  SHA-256  {value['fingerprint']}",
     ]

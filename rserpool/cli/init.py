@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rserpool.cli import scope
 from rserpool.cli.outcome import DONE, Failure, tell
-from rserpool.security.certificate import make
+from rserpool.security.certificate import index, make
 from rserpool.security.psk import keyfile
 
 _REGISTRAR = """\
@@ -95,6 +95,7 @@ def _single(
     directory: Path, authority: make.Issued, names: list[str], args: argparse.Namespace
 ) -> None:
     registrar = make.issue(authority, names)
+    index.record(directory, registrar.certificate, "registrar")
     make.write(registrar, str(directory / "registrar.pem"), str(directory / "registrar.key"))
     text = _REGISTRAR.format(
         dir=directory, port=args.port, interface=_interface(args),

@@ -5,9 +5,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rserpool.cli import audit, certificate, dump, explain, init, pools, psk
+from rserpool.cli import (
+    audit,
+    certificate,
+    dump,
+    explain,
+    init,
+    pools,
+    psk,
+    revoke,
+    rotate,
+)
 from rserpool.cli.asking import add_options
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
+from rserpool.security.certificate.revoking import REASONS
 
 _ABOUT = """\
 Reliable Server Pooling: servers register in a pool under a handle, clients resolve the
@@ -134,16 +145,27 @@ def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    about = "add, list and remove pre-shared keys"
+    about = "add, rotate, list and remove pre-shared keys"
     group = commands.add_parser("psk", help=about, description=f"{about.capitalize()}.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = _command(actions, "add", psk.add, "add an identity with a new key to a key file")
     listed = _command(actions, "list", psk.show, "list the identities of a key file")
     removed = _command(actions, "remove", psk.remove, "take an identity out of a key file")
-    for parser in (add, listed, removed):
+    rotated = _command(
+        actions, "rotate", rotate.rotate,
+        "add the next generation of a key; run again, retire the old one when nobody uses it",
+    )  # fmt: skip
+    for parser in (add, listed, removed, rotated):
         parser.add_argument("file", metavar="FILE", help="the key file")
-    for parser in (add, removed):
+    for parser in (add, removed, rotated):
         parser.add_argument("identity", metavar="IDENTITY", help="like web-4, or web-4~2")
+    _add_rotate(rotated)
+    for parser in (listed, rotated):
+        parser.add_argument(
+            "--status", metavar="URL", action="append", default=[],
+            help="ask this registrar which keys are used, like http://localhost:8080, or "
+            "tcp:8080; may be repeated",
+        )  # fmt: skip
     for option, metavar, about in (
         ("--pool", "HANDLE", "good for this pool only; may be repeated"),
         ("--pe-id", "N", "good for this PE identifier only; may be repeated"),
@@ -156,8 +178,25 @@ def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add.add_argument("--show", action="store_true", help="print the key")
 
 
+def _add_rotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--to", metavar="FILE", help="write the new key there alone, for the element's host"
+    )
+    parser.add_argument("--show", action="store_true", help="print the new key")
+    parser.add_argument("--not-before", metavar="TIME", help="when the new key begins")
+    parser.add_argument(
+        "--not-after", metavar="TIME|never", help="when the new key ends, if not as the old one"
+    )
+    parser.add_argument(
+        "--retire", action="store_true", help="retire the old generation, and never add one"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="retire it although it may be used still"
+    )
+
+
 def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    about = "issue and show certificates"
+    about = "issue, revoke and show certificates"
     group = commands.add_parser("certificate", help=about, description=f"{about.capitalize()}.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     issue = _command(
@@ -170,8 +209,45 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     issue.add_argument("--client", action="store_true", help="for a client, not a registrar")
     issue.add_argument("--days", type=int, default=825, help="how long it is valid")
     issue.add_argument("--out", metavar="BASE", help="write BASE.pem and BASE.key")
-    show = _command(actions, "show", certificate.show, "show what is in a certificate file")
+    show = _command(
+        actions, "show", certificate.show, "show certificates and revocation lists in a file"
+    )
     show.add_argument("file", metavar="FILE", help="PEM")
+    _add_revoke(actions)
+
+
+def _add_revoke(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        actions, "revoke", revoke.revoke,
+        "put certificates into the revocation list of DIR; without any, make it anew",
+    )  # fmt: skip
+    parser.add_argument("dir", metavar="DIR", help="what 'rserpool init DIR' made")
+    parser.add_argument("certificate", metavar="CERTIFICATE", nargs="*", help="PEM")
+    parser.add_argument(
+        "--serial", metavar="HEX", action="append", default=[],
+        help="a serial number, as 'certificate show' has it; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", action="append", default=[],
+        help="all certificates that were issued for this name; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reason", choices=list(REASONS), default="unspecified", help="why, for who reads it"
+    )
+    parser.add_argument(
+        "--days", type=_days, default=30, help="how long the list is good (default: 30)"
+    )
+    parser.add_argument("--out", metavar="FILE", help="the list, if not DIR/crl.pem")
+    parser.add_argument(
+        "--force", action="store_true", help="also a serial that nobody has written down"
+    )
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3650:
+        raise argparse.ArgumentTypeError("must be more than 0, and 3650 at most")
+    return value
 
 
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,11 +2,17 @@
 
 import argparse
 import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from rserpool.cli import usage
 from rserpool.cli.outcome import DONE, Failure, Negative, tell
 from rserpool.security.certificate.name import when
 from rserpool.security.interfaces import Key
 from rserpool.security.psk import keyfile
+from rserpool.security.psk.keystore import in_force
+from rserpool.security.psk.rotation import generation
 
 #: Octets of a new key.
 KEY = 32
@@ -22,12 +28,12 @@ def add(args: argparse.Namespace) -> int:
         *([f"not-after={args.not_after}"] if args.not_after else []),
     ]
     secret = os.urandom(KEY)
-    with _explained(args.file):
+    with explained(args.file):
         keyfile.add(args.file, args.identity, secret, ";".join(options))
     value = {"file": args.file, "identity": args.identity}
     lines = [f"{args.file}: added {args.identity!r} with a new key of {KEY * 8} bits"]
     if args.to:
-        with _explained(args.to):
+        with explained(args.to):
             keyfile.add(args.to, args.identity, secret)
         value["copy"] = args.to
         lines.append(f"{args.to}: the same key, for the element itself: take it there safely")
@@ -41,13 +47,11 @@ def add(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """List the identities of a file, without their keys."""
-    with _explained(args.file):
+    with explained(args.file):
         file = keyfile.read(args.file)
-    values = [_described(key) for key in file.keys]
-    lines = [
-        "  ".join([str(value["identity"]), f"{value['bits']} bits", *_restrictions(value)])
-        for value in values
-    ]
+    statuses = usage.ask_all(args.status)
+    values = [_described(key, statuses) for key in file.keys]
+    lines = ["  ".join([str(value["identity"]), *_in_words(value)]) for value in values]
     tell(
         {"file": args.file, "keys": values, "warnings": list(file.warnings)},
         args.json,
@@ -60,7 +64,7 @@ def show(args: argparse.Namespace) -> int:
 def remove(args: argparse.Namespace) -> int:
     """Take an identity out of a file."""
     try:
-        with _explained(args.file):
+        with explained(args.file):
             keyfile.remove(args.file, args.identity)
     except KeyError:
         raise Negative(f"{args.file} has no identity {args.identity!r}") from None
@@ -73,13 +77,17 @@ def remove(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _described(key: Key) -> dict[str, object]:
+def _described(key: Key, statuses: Sequence[usage.Status] = ()) -> dict[str, object]:
     limits = key.restrictions
     value: dict[str, object] = {
         "identity": key.identity,
         "principal": key.principal,
+        "generation": generation(key),
         "bits": len(key.secret) * 8,
+        "state": _state(key, time.time()),
     }
+    if statuses:
+        value["use"] = [_use(status, key.identity) for status in statuses]
     if key.not_before is not None:
         value["not-before"] = when(key.not_before)
     if key.not_after is not None:
@@ -93,15 +101,41 @@ def _described(key: Key) -> dict[str, object]:
     return value
 
 
-def _restrictions(value: dict[str, object]) -> list[str]:
-    return [
-        f"{name}={' '.join(found) if isinstance(found, list) else found}"
-        for name, found in value.items()
-        if name not in ("identity", "principal", "bits")
-    ]
+def _state(key: Key, now: float) -> str:
+    if in_force(key, now):
+        return "in force"
+    return "not yet" if key.not_before is not None and key.not_before > now else "over"
 
 
-class _explained:  # noqa: N801 - used like a function
+def _use(status: usage.Status, identity: str) -> dict[str, object]:
+    found = status.usage(identity)
+    return {
+        "registrar": status.where,
+        "open": 0 if found is None else found.open,
+        "last": None if found is None else found.last,
+    }
+
+
+def _in_words(value: dict[str, object]) -> Iterator[str]:
+    """What is told of a key beside its identity, in the order of the columns."""
+    yield f"generation {value['generation']}"
+    yield f"{value['bits']} bits"
+    if value["state"] != "in force":
+        yield str(value["state"])
+    for name in ("not-before", "not-after", "pools", "pe-ids", "addresses"):
+        found = value.get(name)
+        if found:
+            yield f"{name}={' '.join(found) if isinstance(found, list) else found}"
+    uses: Any = value.get("use", [])
+    for use in uses:
+        more = f" at {use['registrar']}" if len(uses) > 1 else ""
+        if use["open"]:
+            yield f"used now by {use['open']} connection{'s' * (use['open'] != 1)}{more}"
+        else:
+            yield f"{'last used ' + use['last'] if use['last'] else 'not used yet'}{more}"
+
+
+class explained:  # noqa: N801 - used like a function
     """Turns what a file's reading or writing raises into the end of the command."""
 
     def __init__(self, path: str) -> None:

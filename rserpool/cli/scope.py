@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from rserpool.security.certificate import make
+from rserpool.security.certificate.index import record
 from rserpool.security.certificate.make import Issued
 from rserpool.security.psk import keyfile
 
@@ -111,6 +112,7 @@ def write(
         place.directory.mkdir(mode=0o700)
         own = [place.host, *(name for name in names if name != place.host)]
         issued = make.issue(authority, own)
+        record(place.directory.parent, issued.certificate, "registrar")
         base = place.directory / "registrar"
         make.write(issued, f"{base}.pem", f"{base}.key")
         (place.directory / "rules.toml").write_text(rules + RULES.format(users=users))

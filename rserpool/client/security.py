@@ -10,6 +10,7 @@ from rserpool.security.certificate.trust import verifying_client
 from rserpool.security.decisions import Proof
 from rserpool.security.interfaces import Key
 from rserpool.security.psk.keyfile import read
+from rserpool.security.psk.rotation import generation
 from rserpool.security.psk.tls import PSKClientCreator
 
 
@@ -55,7 +56,7 @@ class PreSharedKey:
         good = [key for key in fitting if _in_force(key, now)]
         if not good:
             raise ValueError(f"{path}: no key of {name!r} is in force now")
-        newest = max(good, key=_generation)
+        newest = max(good, key=generation)
         return cls(newest.identity, newest.secret, minimum)
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
@@ -117,7 +118,3 @@ Security = Plain | PreSharedKey | Certified
 
 def _in_force(key: Key, now: float) -> bool:
     return (key.not_before or 0) <= now < (key.not_after or now + 1)
-
-
-def _generation(key: Key) -> int:
-    return int(key.identity.rpartition("~")[2]) if key.identity != key.principal else 1

@@ -76,8 +76,8 @@ class RegistrarTable:
     )  # fmt: skip
     auth: tuple[str, ...] = setting(
         provider, default=(), many=True, option="KIND:ARGS", group=_PROOF,
-        help="how pool elements prove who they are: psk:FILE, certificate:CA-FILE, or a "
-        "plugin's",
+        help="how pool elements prove who they are: psk:FILE, certificate:CA-FILE[;crl=FILE], "
+        "or a plugin's",
     )  # fmt: skip
     tls_minimum: str = setting(
         choice("1.3", "1.2"), default="1.3", option="1.3|1.2", group=_PROOF,

@@ -28,8 +28,10 @@ from rserpool.service.caller import Caller
 from rserpool.service.config import TABLES, Config, read
 from rserpool.service.dialler import Dialler
 from rserpool.service.driver import Driver
+from rserpool.service.ends import Ends
 from rserpool.service.material import Material
 from rserpool.service.options import options, release
+from rserpool.service.reminder import Reminder
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
 from rserpool.service.status import Status
@@ -38,7 +40,9 @@ from rserpool.transport.allowance import Allowance
 from rserpool.transport.listener import Listener
 from rserpool.transport.watch import Watch
 
-#: Seconds in which every session is looked at once: whether its credential has ended.
+#: Seconds in which every session is looked at once: whether its credential is gone.  Ends that
+#: are known beforehand have a timer (:mod:`rserpool.service.ends`); a plugin's may come at any
+#: time.
 CREDENTIALS_CHECK = 15
 
 
@@ -126,10 +130,18 @@ class RegistrarService(Service):
         )
         self.driver = Driver(core, reactor, self._seconds, self._audited)
         self.sessions = Sessions(
-            Protocol.ASAP, self.driver, security.authentications, self.allowance
+            Protocol.ASAP,
+            self.driver,
+            security.authentications,
+            self.allowance,
+            Ends(reactor, time.time),
         )
         self.peer_sessions = Sessions(
-            Protocol.ENRP, self.driver, security.peer_authentications, self.peer_allowance
+            Protocol.ENRP,
+            self.driver,
+            security.peer_authentications,
+            self.peer_allowance,
+            Ends(reactor, time.time),
         )
         self.sessions.on_event = self.peer_sessions.on_event = self.audit.session
         self.dialler = Dialler(
@@ -159,6 +171,7 @@ class RegistrarService(Service):
             listener.admits = False  # until the handlespace is complete
         self.status = Status(self) if table.status else None
         self._check: Any = None
+        self._reminder = Reminder(reactor, time.time, security)
 
     @property
     def listeners(self) -> list[tuple[str, Listener]]:
@@ -202,6 +215,9 @@ class RegistrarService(Service):
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         self._check = self._reactor.callLater(1, self._check_credentials)
+        self.sessions.expect()
+        self.peer_sessions.expect()
+        self._reminder.start()
         self.driver.start()
 
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
@@ -209,6 +225,9 @@ class RegistrarService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._check is not None and self._check.active():
             self._check.cancel()
+        self._reminder.stop()
+        self.sessions.stop()
+        self.peer_sessions.stop()
         self.driver.stop()
         self.dialler.stop()
         self.caller.stop()
@@ -231,10 +250,12 @@ class RegistrarService(Service):
             self._renew_tls(self.asap_listeners, self.security.creator)
         if self.config.registrar.enrp_tls:
             self._renew_tls(self.enrp_listeners, self.security.peer_creator)
-        for warning in self.security.warnings:
-            self._log.warn("{words}", words=warning)
+        self._reminder.say()
         self.audit.write("reload.refused" if faults else "reloaded", outcome="; ".join(faults))
-        closed = self.sessions.close_unheld() + self.peer_sessions.close_unheld()
+        closed = 0
+        for sessions in (self.sessions, self.peer_sessions):
+            closed += sessions.close_unheld()
+            sessions.expect()
         self._log.info(
             "{what}; {count} sessions closed",
             what="reloaded in part" if faults else "reloaded", count=closed,
@@ -281,8 +302,7 @@ class RegistrarService(Service):
             self._log.info("looking for other registrars: {others}", others=others)
         if self.status is not None:
             self._log.info("status on {where}", where=self.status.where)
-        for warning in self.security.warnings:
-            self._log.warn("{words}", words=warning)
+        self._reminder.say()
 
     def _secured(self, listener: Listener) -> str:
         """How a listener is secured, in words."""

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 from rserpool.security.certificate.make import Issued
-from rserpool.security.certificate.name import for_clients, names, valid_until, when
+from rserpool.security.certificate.name import SOON, for_clients, names, valid_until, when
+from rserpool.security.certificate.revocation import LIST_SOON
 from rserpool.security.credentials import credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication, IAuthorizer, Key
@@ -23,9 +24,6 @@ from rserpool.security.psk.pairwise import PeerKeys, objection
 from rserpool.security.psk.tls import Lookup, ServerCreator
 from rserpool.service.config import Config
 from rserpool.transport.connection import Connection
-
-#: Seconds before the end of the registrar's certificate in which it is warned of.
-SOON = 30 * 86400
 
 
 @attrs.frozen
@@ -71,6 +69,13 @@ class Material:
         if self._certificate is not None:
             found += _ending(self._config.registrar.certificate or "", self._certificate[0])
         return [*found, *self._peer_warnings()]
+
+    @property
+    def moments(self) -> list[float]:
+        """When a list begins, ends, or will end in a day: nothing to be told a day late."""
+        both = [*self.authentications, *self.peer_authentications]
+        changes = [moment for a in both for moment in getattr(a, "changes", tuple)()]
+        return [*changes, *(moment - LIST_SOON for moment in changes)]
 
     def creator(self) -> ServerCreator:
         """Make the TLS of pool elements and users from what was read last."""
@@ -183,10 +188,12 @@ class Material:
                 "without identity this registrar is called by others, but can't call them: "
                 "give the name that its keys have"
             )
-        both = set(table.auth) & set(table.enrp_auth)
+        both = {_source(a) for a in self.authentications} & {
+            _source(a) for a in self.peer_authentications
+        }
         if both and not (table.rules or table.authorizer):
             found.append(
-                f"{', '.join(sorted(both))} is auth and enrp-auth: each pool element could "
+                f"{', '.join(sorted(both))}: is auth and enrp-auth: each pool element could "
                 "speak as a registrar; give rules, or registrars an authority of their own"
             )
         return found
@@ -282,6 +289,11 @@ def _words(error: Exception) -> str:
 def _guarded(lookup: Lookup, own: str) -> Lookup:
     """Refuse our own identities, a plugin's as well: see Note [Selfie] of pairwise keys."""
     return lambda identity: None if objection(identity, own) else lookup(identity)
+
+
+def _source(authentication: IAuthentication) -> str:
+    """What an authentication takes its trust from: revocation lists don't widen it."""
+    return str(getattr(authentication, "path", id(authentication)))
 
 
 def _plain(connection: Connection) -> Subject:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
 from typing import Protocol as Shape
 
+from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,6 +20,7 @@ from rserpool.registrar.events import Channel, Protocol
 from rserpool.security.credentials import Evidence, credentials_of
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication
+from rserpool.service.ends import Ends
 from rserpool.service.uses import Uses
 from rserpool.transport.allowance import Allowance, plain_address
 from rserpool.transport.connection import MAXIMUM_UNSENT_TO_REGISTRAR, Connection
@@ -42,6 +44,7 @@ class Sessions:
     The sessions of one protocol, on whatever listeners.
 
     :param allowance: counts the sessions of each principal.
+    :param ends: tells when sessions end with their credentials; None: `check_some` alone does.
     :ivar uses: who they are of.
     :ivar on_event: told of a session that was opened, refused or revoked: what, whose, why.
     """
@@ -54,8 +57,13 @@ class Sessions:
         core: Core,
         authentications: Sequence[IAuthentication],
         allowance: Allowance,
+        ends: "Ends[Connection] | None" = None,
     ) -> None:
         self._protocol = protocol
+        self._ends = ends
+        if ends is not None:
+            ends.on_ended = self._close_unheld
+            ends.on_moment = self.close_unheld
         self._allowance = allowance
         self._counted: set[Connection] = set()
         self.on_event: Callable[[str, Subject, str], None] = _nobody
@@ -112,6 +120,8 @@ class Sessions:
     def lost(self, connection: Connection, reason: Failure) -> None:
         """A connection is gone."""
         channel = self._channels.pop(connection, None)
+        if self._ends is not None:
+            self._ends.drop(connection)
         if channel is not None:
             if connection in self._counted:
                 self._counted.discard(connection)
@@ -122,6 +132,18 @@ class Sessions:
     def close_unheld(self) -> int:
         """Close the sessions whose credential is gone; how many there were."""
         return self._close_unheld(list(self._channels))
+
+    def expect(self) -> None:
+        """Look at all sessions when something will change that each of them may rest on."""
+        if self._ends is not None:
+            self._ends.expect(
+                moment for one in self._authentications for moment in _changes(one)
+            )
+
+    def stop(self) -> None:
+        """Watch no ends any more."""
+        if self._ends is not None:
+            self._ends.stop()
 
     def check_some(self, parts: int) -> int:
         """
@@ -186,9 +208,13 @@ class Sessions:
             )
         ]
 
+        failures: list[Failure] = []
+
         def ask(failure: Failure | None = None) -> "Deferred[Subject]":
+            if failure is not None:
+                failures.append(failure)
             if not checkers:
-                return maybeDeferred(_none, failure)
+                return maybeDeferred(_none, failures)
             asked: Deferred[Subject] = maybeDeferred(
                 checkers.pop(0).requestAvatarId, credentials
             )
@@ -236,6 +262,8 @@ class Sessions:
             reaches=reaches,
         )
         self._channels[connection] = channel
+        if self._ends is not None:
+            self._ends.put(subject.valid_until, connection)
         self.uses.opened(subject)
         self.on_event("session.opened", subject, _secured(connection.evidence))
         self._core.opened(channel, connection)
@@ -267,7 +295,15 @@ def _own_address(connection: Connection) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _none(failure: Failure | None) -> Subject:
-    if failure is not None:
-        failure.raiseException()
-    raise ValueError("nothing is configured that could authenticate it")
+def _changes(authentication: IAuthentication) -> Iterable[float]:
+    """When it may answer otherwise than now, as far as it can tell."""
+    changes: Callable[[], Iterable[float]] = getattr(authentication, "changes", tuple)
+    return changes()
+
+
+def _none(failures: list[Failure]) -> Subject:
+    """Refuse, with what each checker has said."""
+    if not failures:
+        raise ValueError("nothing is configured that could authenticate it")
+    words = dict.fromkeys(failure.getErrorMessage() for failure in failures)
+    raise UnauthorizedLogin("; ".join(words))

@@ -1,13 +1,17 @@
 """Sessions: identity is settled before the core hears of a connection."""
 
+from types import SimpleNamespace
+
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.registrar.events import Protocol
 from rserpool.security.budgets import Rate
 from rserpool.security.credentials import Evidence, IProvenKey
 from rserpool.security.decisions import Proof, Subject
+from rserpool.service.ends import Ends
 from rserpool.service.session import Sessions
 from rserpool.transport.allowance import Allowance, ConnectionLimits
 
@@ -225,6 +229,65 @@ class Settling(SynchronousTestCase):
                     self.sessions.lost(connection, None)
         self.assertEqual((sum(closed), max(closed)), (10, 3))
         self.assertEqual(self.sessions.check_some(4), 0)
+
+    def ending(self, *ends):
+        """Open sessions that end so many seconds from now, on a clock that the test turns."""
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        now = self.clock.seconds()
+        subjects = [
+            Subject(f"web-{n}", Proof.PSK, "192.0.2.1", valid_until=end and now + end)
+            for n, end in enumerate(ends)
+        ]
+        keys = Keys(*subjects)
+        keys.holds = lambda subject: (
+            keys.held and self.clock.seconds() < (subject.valid_until or 1e9)
+        )
+        self.sessions = Sessions(
+            Protocol.ASAP, Core(), [keys], Allowance(ConnectionLimits(), lambda: 0.0),
+            Ends(self.clock, self.clock.seconds),
+        )  # fmt: skip
+        connections = [Connection(KEY) for _ in ends]
+        for connection in connections:
+            self.sessions.opened(connection)
+        return keys, connections
+
+    def test_ends(self):
+        """A session ends to the second with its credential, and no other one does."""
+        _, (first, second, never) = self.ending(100, 50.5, None)
+        self.clock.advance(50)
+        self.assertFalse(second.ended)
+        self.clock.advance(0.5)
+        self.assertEqual([c.ended for c in (first, second, never)], [False, True, False])
+        self.sessions.lost(first, None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_moment(self):
+        """When something changes that many rest on, all sessions are looked at, then."""
+        keys, connections = self.ending(None, None)
+        keys.changes = lambda: (self.clock.seconds() - 1, self.clock.seconds() + 30)
+        self.sessions.expect()
+        keys.held = False
+        self.clock.advance(29.9)
+        self.assertEqual([c.ended for c in connections], [False, False])
+        self.clock.advance(0.1)
+        self.assertEqual([c.ended for c in connections], [True, True])
+
+    def test_stop(self):
+        """When the registrar stops, nothing is left to ring."""
+        self.ending(100)
+        self.sessions.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_all_reasons(self):
+        """When nobody lets it in, the log has what each has said, once."""
+        logged = []
+        log = SimpleNamespace(info=lambda form, **told: logged.append(form.format(**told)))
+        self.patch(Sessions, "_log", log)
+        answers = [UnauthorizedLogin(words) for words in ("revoked", "unknown", "revoked")]
+        self.open(KEY, *(Keys(answer) for answer in answers))
+        self.assertIn("not let in: revoked; unknown", logged[0])
+        self.assertEqual(logged[0].count("revoked"), 1)
 
     def test_cannot_say(self):
         """An authentication that raises when it is asked who may stay lets nobody stay."""

@@ -12,7 +12,7 @@ certificate = SecurityPlugin(
     "certificate",
     IAuthentication,
     "rserpool.security.certificate.authentication.Certificates",
-    "CA-FILE: client certificates of these authorities (PEM)",
+    "CA-FILE, or CA-FILE;crl=FILE: client certificates of these authorities (PEM)",
 )
 rules = SecurityPlugin(
     "rules",

@@ -114,7 +114,7 @@ def _believed(
         issuer_name=name,
         begin=crl.last_update_utc.timestamp(),
         end=crl.next_update_utc.timestamp(),
-        number=_number(crl),
+        number=number(crl),
         serials=frozenset(_serials(crl, name)),
         crl=crl,
     )
@@ -203,7 +203,8 @@ def _extensions(get: Callable[[], x509.Extensions], name: str) -> x509.Extension
         ) from (None)
 
 
-def _number(crl: x509.CertificateRevocationList) -> int:
+def number(crl: x509.CertificateRevocationList) -> int:
+    """Return its number; 0: it has none."""
     try:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound:

@@ -44,6 +44,8 @@ def serial_of(certificate: bytes, issuer: Issued) -> int:
     except ValueError:
         raise ValueError("there is no certificate (PEM) in it") from None
     authority, _ = signer(issuer)
+    if first == authority:
+        raise ValueError("that is the authority itself: take it out of everybody's CA file")
     try:
         first.verify_directly_issued_by(authority)
     except Exception:
@@ -84,6 +86,11 @@ def revoked(crl: bytes, issuer: Issued, name: str) -> tuple[tuple[Revoked, ...],
         raise ValueError(f"{name}: there must be one revocation list in it, not {len(found)}")
     [listed] = found
     return tuple(_entry(entry) for entry in listed.crl), listed.number
+
+
+def load_one(pem: bytes) -> x509.CertificateRevocationList:
+    """Return a list that :func:`make_list` has made."""
+    return x509.load_pem_x509_crl(pem)
 
 
 def make_list(

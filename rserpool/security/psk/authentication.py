@@ -45,8 +45,8 @@ class PreSharedKeys:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What ought to be better in the key file."""
-        return self.keys.warnings
+        """What ought to be better in the key file, and which keys end soon."""
+        return (*self.keys.warnings, *self.keys.ending())
 
     # twisted.cred's types know of user names only; an avatar id may be anything.
     def requestAvatarId(  # type: ignore[override]  # noqa: N802
@@ -81,7 +81,8 @@ class PreSharedKeys:
 
         :raise ValueError: (or OSError) it can't be used; the last good keys stay.
         """
-        return self.keys.reload()
+        self.keys.reload()
+        return self.warnings
 
     def holds(self, subject: Subject) -> bool:
         """

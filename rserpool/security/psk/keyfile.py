@@ -7,6 +7,7 @@ never with a key.
 """
 
 import os
+from collections.abc import Mapping
 
 import attrs
 
@@ -36,6 +37,8 @@ class KeyFile:
 
     keys: tuple[Key, ...]
     warnings: tuple[str, ...] = ()
+    #: On which line each identity stands.
+    lines: Mapping[str, int] = attrs.field(factory=dict)
 
 
 def read(path: str) -> KeyFile:
@@ -63,7 +66,7 @@ def parse(data: bytes, name: str, faults: list[str] | None = None) -> KeyFile:
         reading.line(number, line)
     if reading.faults:
         raise KeyFileError(tuple(reading.faults))
-    return KeyFile(tuple(reading.keys), tuple(reading.warnings))
+    return KeyFile(tuple(reading.keys), tuple(reading.warnings), reading.identities)
 
 
 @attrs.define

@@ -1,10 +1,11 @@
 """The pre-shared keys that are in force: those of a key file, at this time."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from zope.interface import implementer
 
+from rserpool.security.certificate.name import SOON, when
 from rserpool.security.interfaces import IKeyStore, Key
 from rserpool.security.psk.keyfile import read
 
@@ -31,6 +32,7 @@ class KeyStore:
         self.warnings: tuple[str, ...] = ()
         self._clock = clock
         self._keys: dict[str, Key] = {}
+        self._lines: Mapping[str, int] = {}
         self.reload()
 
     def __len__(self) -> int:
@@ -44,8 +46,26 @@ class KeyStore:
         """
         file = read(self.path)
         self._keys = {key.identity: key for key in file.keys}
+        self._lines = file.lines
         self.warnings = file.warnings
         return file.warnings
+
+    def ending(self) -> tuple[str, ...]:
+        """Say which keys are over, or will be soon."""
+        now = self._clock()
+        found = []
+        for key in self._keys.values():
+            if key.not_after is None or key.not_after >= now + SOON:
+                continue
+            where = f"{self.path}:{self._lines[key.identity]}: the key of {key.identity!r}"
+            end = when(key.not_after)
+            found.append(
+                f"{where} is over since {end}: take it out (rserpool psk remove)"
+                if key.not_after <= now
+                else f"{where} is good until {end}: give its holder the next one in time "
+                "(rserpool psk rotate)"
+            )
+        return tuple(found)
 
     def lookup(self, identity: str) -> Key | None:
         """Return the key in force now, or None."""

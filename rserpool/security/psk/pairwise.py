@@ -25,6 +25,7 @@ from rserpool.security.psk.authentication import PreSharedKeys
 from rserpool.security.psk.entry import check_identity
 from rserpool.security.psk.identity import fingerprint
 from rserpool.security.psk.keystore import KeyStore, in_force
+from rserpool.security.psk.rotation import generation
 
 BETWEEN = "@"
 
@@ -119,7 +120,7 @@ class PeerKeyStore(KeyStore):
             keys = [self.outward(one) for one in self.own if pair(one)[1] == called]
             found = [key for key in keys if key is not None]
             if found:
-                return max(found, key=_generation)
+                return max(found, key=generation)
         return None
 
 
@@ -165,8 +166,3 @@ class PeerKeys(PreSharedKeys):
             and key.restrictions == subject.restrictions
             and key.not_after == subject.valid_until
         )
-
-
-def _generation(key: Key) -> int:
-    principal = key.principal
-    return int(key.identity[len(principal) + 1 :]) if key.identity != principal else 1
