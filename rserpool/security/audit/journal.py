@@ -32,6 +32,7 @@ class Journal:
     :ivar head: the last line.
     :ivar lost: lines that could not be written.
     :ivar on_waiting: called when there is something to flush.
+    :ivar on_mark: called with each line that the journal itself adds.
     """
 
     _log = Logger(namespace="rserpool.security")
@@ -43,6 +44,7 @@ class Journal:
         self.head = Head()
         self.lost = 0
         self.on_waiting: Callable[[], object] = lambda: None
+        self.on_mark: Callable[[bytes], object] = lambda text: None
         self._size = size
         self._keep = keep
         self._stamp = stamp
@@ -178,3 +180,4 @@ class Journal:
         text, self.head = seal(line, self.head)
         self._pending += text + b"\n"
         self.flush()
+        self.on_mark(text)

@@ -62,6 +62,7 @@ class AuditLog:
         self._allowed = Repetition(QUIET_ALLOWED, self._write)
         self._lines = Budget(LINES, "audit lines")
         self._unwritten: dict[str, int] = {}
+        self.journal.on_mark = self._echoed
 
     def write(
         self,
@@ -141,9 +142,11 @@ class AuditLog:
         self._unwritten[what] = self._unwritten.get(what, 0) + 1
 
     def _write(self, line: Line) -> None:
-        text = self.journal.add({"time": self._stamp(), **line})
+        self._echoed(self.journal.add({"time": self._stamp(), **line}))
+
+    def _echoed(self, text: bytes) -> None:
         if self._echo:
-            _log.info("{line}", line=text.decode(), audit=line)
+            _log.info("{line}", line=text.decode(), audit=True)
 
 
 def described(handle: bytes) -> dict[str, str]:

@@ -162,3 +162,14 @@ class Writing(SynchronousTestCase):
             (line["what"], line["rule"], line["outcome"]),
             ("decision.reported", "rules: roles.all", "no"),
         )
+
+    def test_log_alone(self):
+        """What goes to the program's log is a chain by itself, from its first line on."""
+        for _ in range(2):
+            log = AuditLog(self.clock.seconds)
+            log.journal.open()
+            log.write("element.new", self.subject(), b"web")
+        front = b"2027-01-01T00:00:00+0000 [rserpool.audit#info] "
+        verifier = Verifier()
+        verifier.feed("log", [front + text for text in self.texts])
+        self.assertEqual((verifier.faults, verifier.lines), ([], 4))
