@@ -24,6 +24,13 @@ class Close:
 
 
 @attrs.frozen
+class Rest:
+    """The peer of a channel is over a limit: serve nothing more of it for a while."""
+
+    channel: Channel
+
+
+@attrs.frozen
 class SetTimer:
     """Ring `name` in so many seconds; an earlier setting of the same name is void."""
 
@@ -97,4 +104,4 @@ class Serve:
     """Pool elements and users may come in: the handlespace is complete (RFC 5353 3.2.3)."""
 
 
-Effect = Send | Close | SetTimer | CancelTimer | Announce | Audit | Dial | Reach | Serve
+Effect = Send | Close | Rest | SetTimer | CancelTimer | Announce | Audit | Dial | Reach | Serve

@@ -7,10 +7,10 @@ import attrs
 from rserpool.handlespace.handlespace import Handlespace
 from rserpool.registrar.alarms import Alarms
 from rserpool.registrar.counters import Counters
-from rserpool.registrar.effects import Audit, Effect, Send
+from rserpool.registrar.effects import Audit, Effect, Rest, Send
 from rserpool.registrar.events import Channel
 from rserpool.registrar.settings import Settings
-from rserpool.security.decisions import Decision, Request
+from rserpool.security.decisions import LIMITS, Decision, Request
 from rserpool.security.interfaces import IGate
 from rserpool.wire import enrp
 
@@ -84,6 +84,8 @@ class Share:
         :param why: the gate's decision, or an invariant that no rule can lift.
         """
         reason, rule = (why, "") if isinstance(why, str) else (why.reason, why.source)
+        if not isinstance(why, str) and why.by == LIMITS:
+            self.emit(Rest(channel))
         action = request.permission
         subject = channel.subject
         self.emit(Audit(what, subject, request.pool, identifier, reason, action, rule))

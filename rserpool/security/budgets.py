@@ -11,6 +11,7 @@ from zope.interface import implementer
 from rserpool.security.decisions import (
     ALLOW,
     DEREGISTER,
+    LIMITS,
     LIST,
     PRESENCE,
     REGISTER_JOIN,
@@ -76,7 +77,7 @@ class Budget:
         self._each = 1.0 / rate.per_second if rate.per_second else 0.0
         self._ahead = self._each * (max(rate.burst, 1.0) - 1.0)
         self._full: dict[str, float] = {}
-        self._denied = deny(f"over its budget of {what}", "limits")
+        self._denied = deny(f"over its budget of {what}", LIMITS)
 
     def spend(self, key: str, now: float) -> Decision:
         """Take one, or deny."""

@@ -135,6 +135,8 @@ class Mode(enum.Enum):
     REPORT = "report"  # it is written down and counted, and what was asked for is done
 
 
+#: Who decides by how often: a denial by it is of this moment only.
+LIMITS = "limits"
 ALLOW = Decision(allowed=True, reason="allowed")
 
 

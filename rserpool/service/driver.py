@@ -18,6 +18,7 @@ from rserpool.registrar.effects import (
     Dial,
     Effect,
     Reach,
+    Rest,
     Send,
     Serve,
     SetTimer,
@@ -36,6 +37,9 @@ class Connection(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send whole messages."""
+
+    def rest(self) -> None:
+        """Serve nothing more of it for a while."""
 
     def close(self, reason: str) -> None:
         """End it when what was written has gone out."""
@@ -82,6 +86,7 @@ class Driver:
         self._performers: dict[type, Callable[..., None]] = {
             Send: self._send,
             Close: self._close,
+            Rest: self._rest,
             SetTimer: self._set_timer,
             CancelTimer: self._cancel_timer,
             Announce: self._announce,
@@ -163,6 +168,11 @@ class Driver:
         if connection is not None:
             self._write(effect.channel)
             connection.close(effect.reason)
+
+    def _rest(self, effect: Rest) -> None:
+        connection = self._connections.get(effect.channel)
+        if connection is not None and effect.channel.protocol is not Speaks.ENRP:
+            connection.rest()
 
     def _set_timer(self, effect: SetTimer) -> None:
         timer = self._timers.pop(effect.name, None)

@@ -12,13 +12,25 @@ in time is cut off.
 Two registrars both tell each other things without asking.  If each stopped reading until
 the other had drained, both could wait for ever; so an `unasked` connection is read all the
 same, and only the bound of what may wait holds, for which answers count as well.
+
+Note [Turns]
+
+Who sends thousands of requests at once is served a chunk of them in each turn of the event
+loop, so that others have theirs in between.  Who is over a limit rests: nothing is read from
+it for a while, and then a few messages are served, each of which may make it rest again.  So
+a flood beyond a limit costs next to nothing, and its answers come all the same, only later.
 """
 
 from typing import Any
 from typing import Protocol as Shape
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHandshakeListener,
+    IPushProducer,
+    IReactorTime,
+)
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,6 +45,8 @@ from rserpool.wire.framing import Splitter
 #: Messages served in one go.  Each may be answered by 64 KiB: with more of them a single
 #: read of small requests could be answered by a quarter of a gigabyte.
 CHUNK = 64
+#: The same for one that has rested, and how many seconds it rests.
+CHUNK_AFTER_REST, REST = 8, 0.5
 #: Octets that may wait for a peer that is told things without asking (keep-alives and
 #: updates), beyond which it is cut off.
 MAXIMUM_UNSENT = 4 * 1024 * 1024
@@ -70,8 +84,18 @@ class Connection(Protocol):
     _log = Logger(namespace="rserpool.transport")
     transport: Any  # TCP, or TLS over it: with what Twisted's interfaces don't promise
 
-    def __init__(self, receiver: Receiver, address: str, port: int, secure: bool) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        address: str,
+        port: int,
+        secure: bool,
+        clock: IReactorTime | None = None,
+    ) -> None:
         self._receiver = receiver
+        self._clock = clock
+        self._turn: IDelayedCall | None = None
+        self._rested = False
         self._splitter = Splitter()
         self._waiting: list[bytes] = []
         self._holding = False
@@ -116,7 +140,7 @@ class Connection(Protocol):
         except BadLength as error:
             self.abort(f"its messages can't be told apart any more: {error}")
             return
-        if self._waiting or self._holding or self._full or len(messages) > CHUNK:
+        if self._waiting or self._turn or self._stopped or len(messages) > CHUNK:
             self._waiting += messages
             self._serve()
         elif messages and not self._ended:
@@ -126,6 +150,9 @@ class Connection(Protocol):
         """It is over."""
         self._ended = True
         self._waiting.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         self._receiver.lost(self, reason)
 
     def write(self, data: bytes) -> None:
@@ -145,6 +172,15 @@ class Connection(Protocol):
         """Serve what has come meanwhile."""
         self._holding = False
         self._serve()
+
+    def rest(self) -> None:
+        """It is over a limit: serve nothing more for a while (see Note [Turns])."""
+        if self._clock is not None and not self._ended:
+            if self._turn is not None:
+                self._turn.cancel()
+            self._rested = True
+            self._turn = self._clock.callLater(REST, self._next_turn)
+            self._pause()
 
     def close(self, reason: str) -> None:
         """End it when what was written has gone out."""
@@ -212,13 +248,21 @@ class Connection(Protocol):
         self._receiver.opened(self)
 
     def _serve(self) -> None:
-        while self._waiting and not (self._stopped or self._ended):
-            messages, self._waiting = self._waiting[:CHUNK], self._waiting[CHUNK:]
+        while self._waiting and not (self._stopped or self._ended or self._turn):
+            count = CHUNK_AFTER_REST if self._rested else CHUNK
+            messages, self._waiting = self._waiting[:count], self._waiting[count:]
+            self._rested = False
             self._receiver.arrived(self, messages)
-        if not (self._waiting or self._stopped or self._ended):
+            if self._clock is not None and self._waiting and self._turn is None:
+                self._turn = self._clock.callLater(0, self._next_turn)
+        if not (self._waiting or self._stopped or self._ended or self._turn):
             self.transport.resumeProducing()
         elif not self._ended:
             self._pause()
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self._serve()
 
     def _pause(self) -> None:
         if not self._ended:

@@ -98,7 +98,7 @@ class Listener(Factory):
             return None
         self._allowance.opened(address)
         secure = self.creator is not None
-        connection = Connection(self, address, addr.port, secure)
+        connection = Connection(self, address, addr.port, secure, self._clock)
         self._watch.add(connection)
         return connection
 

@@ -84,6 +84,11 @@ class Scene(SynchronousTestCase):
             protocol.makeConnection(Transport())
         return protocol
 
+    def turns(self, count=20):
+        """Let the event loop turn."""
+        for _ in range(count):
+            self.clock.advance(0)
+
     def end(self, connection):
         """The connection ends."""
         connection.connectionLost()
@@ -93,11 +98,63 @@ class Reading(Scene):
     """Bytes to messages."""
 
     def test_chunks(self):
-        """The messages of one read come together, in chunks of at most 64."""
+        """The messages of one read come together, at most 64 in a turn of the event loop."""
         connection = self.connect()
         connection.dataReceived(MESSAGE * 3 + MESSAGE[:5])
         connection.dataReceived(MESSAGE[5:] + MESSAGE * 150)
+        self.assertEqual(self.receiver.chunks, [3, 64])
+        self.assertFalse(connection.transport.reading)
+        self.turns()
+        self.assertTrue(connection.transport.reading)
         self.assertEqual(self.receiver.chunks, [3, 64, 64, 23])
+
+    def test_others_in_between(self):
+        """Who sends thousands at once is served in turns with the others."""
+        one, other = self.connect(), self.connect("192.0.2.2")
+        one.dataReceived(MESSAGE * 200)
+        other.dataReceived(MESSAGE * 2)
+        self.turns(1)
+        self.assertEqual(self.receiver.chunks, [64, 2, 64, 64, 8])
+
+    def test_in_order(self):
+        """What comes while a turn is waited for is served after what came before."""
+        connection = self.connect()
+        connection.dataReceived(MESSAGE * 70)
+        connection.dataReceived(MESSAGE * 3)
+        self.turns()
+        self.assertEqual(self.receiver.chunks, [64, 9])
+
+    def test_rest(self):
+        """Who is over a limit is served nothing for a while, and then a little."""
+        connection = self.connect()
+        connection.dataReceived(MESSAGE * 10)
+        connection.rest()
+        connection.dataReceived(MESSAGE * 20)
+        self.turns()
+        self.assertEqual(self.receiver.chunks, [10])
+        self.assertFalse(connection.transport.reading)
+        self.clock.advance(module.REST)
+        self.turns()
+        self.assertEqual(self.receiver.chunks, [10, 8, 12])
+        self.assertTrue(connection.transport.reading)
+
+    def test_rests_again(self):
+        """It rests again when it is over the limit still; its end ends that, too."""
+        connection = self.connect()
+        arrived = self.receiver.arrived
+
+        def refuse(connection, messages):
+            arrived(connection, messages)
+            connection.rest()
+
+        self.receiver.arrived = refuse
+        connection.dataReceived(MESSAGE * 10)
+        connection.dataReceived(MESSAGE * 20)
+        for _ in range(3):
+            self.clock.advance(module.REST)
+        self.assertEqual(self.receiver.chunks, [10, 8, 8, 4])
+        self.end(connection)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_bad_length(self):
         """A Message Length under 4 ends the connection."""
@@ -130,6 +187,7 @@ class BackPressure(Scene):
         connection.dataReceived(MESSAGE * 200)
         self.assertEqual(self.receiver.chunks, [])
         connection.resumeProducing()
+        self.turns()
         self.assertEqual(sum(self.receiver.chunks), 200)
         self.assertTrue(connection.transport.reading)
 
@@ -145,6 +203,7 @@ class BackPressure(Scene):
 
         connection.transport.write = filling
         connection.dataReceived(MESSAGE * 1000)
+        self.turns()
         self.assertEqual(self.receiver.chunks, [64])
 
     def test_cut_off_in_time(self):
@@ -182,7 +241,9 @@ class BackPressure(Scene):
         connection.pauseProducing()
         self.assertTrue(connection.transport.reading)
         connection.dataReceived(MESSAGE * 150)
+        self.turns()
         self.assertEqual(self.receiver.chunks, [64, 64, 22])
+        self.assertTrue(connection.transport.reading)
 
     def test_unasked_is_bounded(self):
         """It is cut off all the same when more waits for it than may, answers included."""

@@ -1,0 +1,1 @@
+"""Attacks on a registrar, measured: ``python -m attack``."""
