@@ -8,7 +8,8 @@ SEED ?= 1
 SECONDS ?= 60
 SEEDS ?= 1-1000
 
-.PHONY: help demo test lint types docs bench fuzz scope simulate test-install test-oldest test-pythons clean
+.PHONY: help demo test lint types docs bench attack attack-quick fuzz scope simulate
+.PHONY: test-install test-oldest test-pythons clean
 
 help:
 	@echo "make demo          a registrar, three servers, a client: the whole story in a minute"
@@ -16,6 +17,8 @@ help:
 	@echo "make lint types    ruff, codespell; mypy"
 	@echo "make docs          the documentation, in build/docs"
 	@echo "make bench         the speed, in build/bench.json"
+	@echo "make attack        attacks on a registrar, measured, in build/attack (ten minutes)"
+	@echo "make attack-quick  only the strongest of them, with limits (two minutes)"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
 	@echo "make scope         three registrars under load, killed ten times, for real"
 	@echo "make simulate      a scope of registrars on a simulated network, SEEDS=1-1000"
@@ -58,6 +61,16 @@ docs: $(VENV)/stamp-tools
 bench: $(VENV)/stamp
 	@mkdir -p build
 	$(BIN)/python -m bench
+
+$(VENV)/stamp-attack: $(VENV)/stamp
+	@$(PIP) install --config-settings editable_mode=compat -e '.[test,attack]'
+	@touch $@
+
+attack: $(VENV)/stamp-attack
+	$(BIN)/python -m attack
+
+attack-quick: $(VENV)/stamp
+	$(BIN)/python -m attack --quick
 
 fuzz: $(VENV)/stamp
 	$(BIN)/python -m tests.fuzz $(SECONDS)

@@ -86,12 +86,14 @@ def table(title: str, points: Sequence[Point]) -> str:
     """All points as text."""
     lines = [
         title,
-        f"  {'attack':34} {'limits':6} {'served':>8} {'median':>8} {'p99':>8} {'connect':>8} "
-        f"{'CPU':>5} {'MB':>5} {'evicted':>7}",
+        f"  {'attack':34} {'limits':6} {'served':>8} {'median':>8} {'p99':>8} "
+        f"{'times':>5} {'connect':>8} {'CPU':>5} {'MB':>5} {'evicted':>7}",
     ]
+    before = {point.limits: point.p99 for point in reversed(points)}
     lines += [
         f"  {point.label:34} {'on' if point.limits else 'off':6} "
         f"{point.share * 100:7.1f}% {point.median * 1e3:5.1f} ms {point.p99 * 1e3:5.1f} ms "
+        f"{point.p99 / (before[point.limits] or 1):5.1f} "
         f"{percentile(point.connecting, 0.5) * 1e3:5.1f} ms {point.cpu * 100:4.0f}% "
         f"{point.memory / 1e6:5.0f} {point.evicted + point.missed:7}"
         for point in points

@@ -123,7 +123,7 @@ def _begin(module: str, spec: dict[str, Any], nice: int = 0) -> "subprocess.Pope
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: os.nice(nice),  # noqa: PLW1509 - no threads here
+        preexec_fn=lambda: os.nice(nice),  # noqa: PLW1509 - there are no threads
     )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write(json.dumps(spec))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import islice
+from typing import Any
 from typing import Protocol as Shape
 
 from twisted.cred.error import UnauthorizedLogin
@@ -209,18 +210,23 @@ class Sessions:
         ]
 
         failures: list[Failure] = []
+        return self._ask(None, checkers, credentials, failures)
 
-        def ask(failure: Failure | None = None) -> "Deferred[Subject]":
-            if failure is not None:
-                failures.append(failure)
-            if not checkers:
-                return maybeDeferred(_none, failures)
-            asked: Deferred[Subject] = maybeDeferred(
-                checkers.pop(0).requestAvatarId, credentials
-            )
-            return asked.addErrback(ask)
-
-        return ask()
+    def _ask(
+        self,
+        failure: Failure | None,
+        checkers: list[Any],
+        credentials: object,
+        failures: list[Failure],
+    ) -> "Deferred[Subject]":
+        """Ask the next one; `failures` is what those before it have said."""
+        if failure is not None:
+            failures.append(failure)
+        if not checkers:
+            return maybeDeferred(_none, failures)
+        first, *others = checkers
+        asked: Deferred[Subject] = maybeDeferred(first.requestAvatarId, credentials)
+        return asked.addErrback(self._ask, others, credentials, failures)
 
     def _settled(self, subject: object, connection: Connection) -> None:
         if not isinstance(subject, Subject):

@@ -37,7 +37,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rserpool.security.credentials import Evidence
-from rserpool.security.psk.tls import NotAuthenticated, authentication
+from rserpool.security.psk.tls import NotAuthenticated, authentication, forget
 from rserpool.transport.direct import tune
 from rserpool.wire.errors import BadLength
 from rserpool.wire.framing import Splitter
@@ -154,6 +154,12 @@ class Connection(Protocol):
             self._turn.cancel()
             self._turn = None
         self._receiver.lost(self, reason)
+        # Twisted's side of it holds us, and the reason the frames of a whole call: without
+        # this only the garbage collector would free them, much later.
+        if self.secure:
+            forget(self.transport.getHandle())
+        self.transport = None
+        reason.cleanFailure()
 
     def write(self, data: bytes) -> None:
         """Send whole messages."""

@@ -1,6 +1,8 @@
 """Listeners over loopback: who isn't let in is hung up on, with TLS as without."""
 
+import gc
 import socket
+import weakref
 
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
@@ -8,11 +10,12 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from rserpool.security.psk.tls import ServerCreator
+from rserpool.security.psk.tls import PSKClientCreator, ServerCreator
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance, ConnectionLimits
 from rserpool.transport.listener import Listener
 from rserpool.transport.watch import Patience
+from tests.threats.scene import Line
 from tests.transport.test_connection import Remembers
 
 
@@ -49,6 +52,29 @@ class Refusing(TestCase):
                 yield deferLater(reactor, 0.05)
                 self.assertEqual(len(listener.connections), 1)
             yield deferLater(reactor, 0.05)
+
+    @inlineCallbacks
+    def test_nothing_stays(self):
+        """One that has ended is gone at once, and doesn't wait for the garbage collector."""
+        listener, port = yield self.listen(ServerCreator({"a": b"k" * 32}.get))
+        listener.opened = listener.arrived = lambda *_: None
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for goodbye in (False, True):
+            line = yield deferToThread(Line, port, PSKClientCreator("a", b"k" * 32))
+            yield deferLater(reactor, 0.05)
+            [connection] = [weakref.ref(c) for c in listener.connections]
+            if goodbye:
+                line.tls.shutdown()
+            line.close()
+            yield deferLater(reactor, 0.1)
+            self.assertEqual(len(listener.connections), 0)
+            self.assertIsNone(connection(), f"goodbye: {goodbye}")
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as probe:
+            probe.sendall(b"no TLS at all")
+            yield deferLater(reactor, 0.1)
+        yield deferLater(reactor, 0.1)
 
     @inlineCallbacks
     def test_too_many(self):

@@ -6,6 +6,7 @@ mac"), so they are looked at for a few fragments only.
 """
 
 from enum import Enum
+from traceback import clear_frames
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -117,3 +118,15 @@ def _elsewhere(error: BaseException | None, words: str) -> Reason:
 
 def _says(words: str, fragments: tuple[str, ...]) -> bool:
     return any(fragment in words for fragment in fragments)
+
+
+def forget(handle: object) -> None:
+    """
+    Let go what an ended connection's error holds: the frames of the call that met it.
+
+    Twisted keeps that error in a variable of one of them, and the frames keep all the rest,
+    so that each connection that ends without a goodbye would wait for the garbage collector.
+    """
+    error = getattr(handle, "error", None)
+    if error is not None:
+        clear_frames(error.__traceback__)

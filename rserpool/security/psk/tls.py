@@ -28,7 +28,7 @@ from rserpool.security.certificate.name import principal
 from rserpool.security.credentials import Evidence
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.handshake import ClientHandshake, ServerHandshake
-from rserpool.security.psk.outcome import Reason, handshake_failure
+from rserpool.security.psk.outcome import Reason, forget, handshake_failure
 from rserpool.security.psk.terms import Lookup, client_terms, server_terms
 from rserpool.security.psk.unavailable import PSKUnavailable
 
@@ -40,6 +40,7 @@ __all__ = [
     "Reason",
     "ServerCreator",
     "authentication",
+    "forget",
     "handshake_failure",
 ]
 

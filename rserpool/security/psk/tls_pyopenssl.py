@@ -72,8 +72,25 @@ class Connection(SSL.Connection):
     ) -> None:
         super().__init__(context, None)
         self.handshake = handshake
+        self.error: SSL.Error | None = None  # by which it ended
         self.raw: bytes | None = None  # an identity's octets, before C cut them at a NUL
         _connections[_address(self._ssl)] = self
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """Receive; how it ended is kept, so that its frames can be let go (`forget`)."""
+        try:
+            return super().recv(bufsiz, flags)
+        except SSL.SysCallError as error:
+            self.error = error
+            raise
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake; see `recv`."""
+        try:
+            super().do_handshake()
+        except SSL.SysCallError as error:
+            self.error = error
+            raise
 
     def session_reused(self) -> bool:
         """Whether a session, which a key is in TLS 1.3, was taken up."""
