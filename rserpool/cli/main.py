@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from rserpool.cli import (
     audit,
     certificate,
+    doctor,
     dump,
     explain,
     init,
@@ -24,8 +25,8 @@ _ABOUT = """\
 Reliable Server Pooling: servers register in a pool under a handle, clients resolve the
 handle and are given servers that live.
 
-Exit status: 0 done; 1 the answer is no (unknown pool, denied); 2 could not ask (usage, no
-connection, not authenticated): the message says what, and what to do.
+Exit status: 0 done; 1 the answer is no (unknown pool, denied, something is wrong); 2 could
+not ask (usage, no connection, not authenticated): the message says what, and what to do.
 """
 _EXAMPLES = """\
 examples:
@@ -35,6 +36,8 @@ examples:
   rserpool dump --registrar tcp:localhost:9902 --psk ~/scope/admin.psk --identity admin@r1
   rserpool watch web --json                 (with RSERPOOL_REGISTRAR set)
   rserpool psk add ~/pool/elements.psk web-4 --to web-4.psk
+  rserpool psk rotate ~/pool/elements.psk web-4 --to web-4.new
+  rserpool doctor --config ~/pool/registrar.toml
 """
 
 
@@ -69,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_psk(commands)
     _add_certificate(commands)
     _add_explain(commands)
+    _add_doctor(commands)
     _add_audit(commands)
     return parser
 
@@ -275,6 +279,14 @@ def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--status", metavar="URL", help="the registrar's status page, which knows the last line"
     )
     parser.add_argument("--head", metavar="SEQ:CHAIN", help="the last line, kept elsewhere")
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(
+        commands, "doctor", doctor.doctor,
+        "look what is listening, how it is secured, and what is about to end",
+    )  # fmt: skip
+    doctor.add_options(parser)
 
 
 if __name__ == "__main__":

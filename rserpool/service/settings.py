@@ -185,6 +185,12 @@ class Reader:
             place = f"{self._document.place(table, key, *entry)}: {table}.{key}"
         self.faults.append(f"{place}: {words}")
 
+    def place(self, table: str, key: str, *entry: int) -> str:
+        """Where a setting stands, ``file:line``; the option where the command line has it."""
+        if self._document is None or (table, key) in self._overridden:
+            return f"--{key}" if self._has_option(table, key) else f"--set {table}.{key}"
+        return self._document.place(table, key, *entry)
+
     def at_fault(self, table: str, *keys: str) -> bool:
         """
         Whether something was said of one of these already, or of the whole table.

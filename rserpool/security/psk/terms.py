@@ -10,6 +10,7 @@ from rserpool.security.certificate.authorities import Authorities
 from rserpool.security.certificate.shown import Shown, shown
 from rserpool.security.psk.entry import check_secret
 from rserpool.security.psk.identity import MAXIMUM_IDENTITY, readable
+from rserpool.security.psk.suites import SUITES_13
 
 #: The secret of an identity, or None.  Called inside the handshake: it may not block.
 Lookup = Callable[[str], bytes | None]
@@ -40,6 +41,8 @@ class ClientTerms:
     minimum: str
     maximum: str
     legacy_suites: bool
+    suites: str | None = None  # of TLS 1.2, instead of ours: to find out what a server takes
+    suites_13: tuple[str, ...] = SUITES_13
 
 
 def server_terms(
@@ -92,6 +95,8 @@ def client_terms(
     minimum: str,
     maximum: str,
     legacy_suites: bool,
+    suites: str | None = None,
+    suites_13: tuple[str, ...] = SUITES_13,
 ) -> ClientTerms:
     """
     Check the terms of a client.
@@ -111,6 +116,8 @@ def client_terms(
         minimum=minimum,
         maximum=maximum,
         legacy_suites=legacy_suites,
+        suites=suites,
+        suites_13=suites_13,
     )
 
 

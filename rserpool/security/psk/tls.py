@@ -29,6 +29,7 @@ from rserpool.security.credentials import Evidence
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.handshake import ClientHandshake, ServerHandshake
 from rserpool.security.psk.outcome import Reason, forget, handshake_failure
+from rserpool.security.psk.suites import SUITES_13
 from rserpool.security.psk.terms import Lookup, client_terms, server_terms
 from rserpool.security.psk.unavailable import PSKUnavailable
 
@@ -143,6 +144,7 @@ class PSKClientCreator:
     Call :func:`authentication` when the handshake is done: it raises if the server has not
     used the key.
 
+    :param suites, suites_13: offer these and no others: to find out what a server takes.
     :raise ValueError: the identity or the key is no good.
     """
 
@@ -154,12 +156,15 @@ class PSKClientCreator:
         minimum: str = "1.3",
         maximum: str = "1.3",
         legacy_suites: bool = False,
+        suites: str | None = None,
+        suites_13: tuple[str, ...] = SUITES_13,
         backend: ModuleType = _backend,
     ) -> None:
         self._backend = backend
         self._terms = client_terms(
-            identity, key, minimum=minimum, maximum=maximum, legacy_suites=legacy_suites
-        )
+            identity, key, minimum=minimum, maximum=maximum, legacy_suites=legacy_suites,
+            suites=suites, suites_13=suites_13,
+        )  # fmt: skip
         self._context = backend.client_context(self._terms)
 
     def __repr__(self) -> str:

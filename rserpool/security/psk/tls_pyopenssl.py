@@ -123,7 +123,7 @@ def server_context(terms: ServerTerms) -> SSL.Context:
 
 def client_context(terms: ClientTerms) -> SSL.Context:
     """Make the context of a client, which trusts nothing but its key."""
-    suites = client_suites(terms.legacy_suites)
+    suites = terms.suites or client_suites(terms.legacy_suites)
     context = _context(SSL.TLS_CLIENT_METHOD, terms, suites)
     # A server without the key could show a certificate instead: there is no authority in
     # this context, so that none is good enough.
@@ -143,7 +143,8 @@ def _context(method: int, terms: ServerTerms | ClientTerms, suites: str) -> SSL.
     context = SSL.Context(method)
     context.set_min_proto_version(_VERSIONS[terms.minimum])
     context.set_max_proto_version(_VERSIONS[terms.maximum])
-    context.set_tls13_ciphersuites(":".join(SUITES_13).encode("ascii"))
+    suites_13 = getattr(terms, "suites_13", SUITES_13)
+    context.set_tls13_ciphersuites(":".join(suites_13).encode("ascii"))
     context.set_cipher_list(suites.encode("ascii"))
     # No resumption of whatever kind: it would outlive the key, and hide whose it was.
     context.set_options(

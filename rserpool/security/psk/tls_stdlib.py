@@ -109,7 +109,7 @@ class ClientContext:
     driven: "Connection | None" = None
 
     def __init__(self, terms: ClientTerms) -> None:
-        suites = client_suites(terms.legacy_suites)
+        suites = terms.suites or client_suites(terms.legacy_suites)
         self._context = _context(ssl.PROTOCOL_TLS_CLIENT, terms, suites)
         self._context.check_hostname = False
         # A server without the key could show a certificate instead: there is no authority
@@ -272,7 +272,7 @@ def _context(protocol: int, terms: ServerTerms | ClientTerms, suites: str) -> An
     context.maximum_version = _VERSIONS[terms.maximum]
     context.set_ciphers(suites)
     if hasattr(context, "set_ciphersuites"):
-        context.set_ciphersuites(":".join(SUITES_13))
+        context.set_ciphersuites(":".join(getattr(terms, "suites_13", SUITES_13)))
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     # A connection that was cut is not one that was closed.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF

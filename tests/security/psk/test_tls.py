@@ -289,6 +289,10 @@ class Handshakes:
                 (proven.proof, proven.identity), (Proof.CERTIFICATE, "dns:pu.example")
             )
             self.assertIsNotNone(proven.certificate)
+            self.assertEqual(proven.chain[0], proven.certificate)
+            self.assertEqual(
+                [each.subject.rfc4514_string() for each in proven.chain[1:]], ["CN=Test CA"]
+            )
 
     def test_rogue_certificate(self) -> None:
         """A client certificate of others is refused, and the log says why."""

@@ -1,0 +1,78 @@
+"""Where a registrar listens, or is said to, and how that is called."""
+
+from ipaddress import ip_address
+
+import attrs
+
+from rserpool.service.config import Config
+from rserpool.service.kinds import port_of
+from rserpool.service.settings import Reader
+from rserpool.transport import endpoints
+
+
+@attrs.frozen
+class Place:
+    """
+    One listener.
+
+    :ivar host, port: how it is called from here.
+    :ivar where: who says that it listens: ``file:line``, or the command line.
+    """
+
+    protocol: str  # ``asap`` or ``enrp``
+    secure: bool
+    description: str
+    host: str
+    port: int
+    where: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in findings."""
+        kind = "TLS" if self.secure else "plain"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol.upper()} {host}:{self.port} ({kind})"
+
+
+def configured(config: Config, reader: Reader) -> list[Place]:
+    """Return the listeners of a configuration."""
+    table = config.registrar
+    found = []
+    for protocol, key, secure, descriptions in (
+        ("asap", "asap", False, table.asap),
+        ("asap", "asap-tls", True, table.asap_tls),
+        ("enrp", "enrp", False, table.enrp),
+        ("enrp", "enrp-tls", True, table.enrp_tls),
+    ):
+        for entry, description in enumerate(descriptions):
+            where = reader.place("registrar", key, entry)
+            host, port = _called(description), port_of(description)
+            found.append(Place(protocol, secure, description, host, port, where))
+    return found
+
+
+def called(description: str, secure: bool) -> Place:
+    """
+    Return what the command line names.
+
+    :raise ValueError: it isn't an endpoint that can be called.
+    """
+    endpoints.client(None, description, 1.0)
+    host, port = endpoints.host_of(description), endpoints.port_of(description)
+    if not host or not port:
+        raise ValueError(f"{description!r}: which host, and which port? Write tcp:HOST:PORT")
+    return Place("asap", secure, description, host, port, "--registrar")
+
+
+def _called(description: str) -> str:
+    """The address by which a listener of this host is reached from here."""
+    interface = endpoints.interface_of(description).replace("\\:", ":").strip("[]")
+    if not interface:
+        return "::1" if description.startswith("tcp6:") else "127.0.0.1"
+    try:
+        address = ip_address(interface)
+    except ValueError:
+        return interface
+    if address.is_unspecified:
+        return "::1" if ":" in interface else "127.0.0.1"
+    return str(address)
