@@ -49,7 +49,7 @@ test: $(VENV)/stamp
 lint: $(VENV)/stamp-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell rserpool tests docs etc tools bench README.rst
+	$(BIN)/codespell rserpool tests docs etc tools bench attack examples README.rst
 
 types: $(VENV)/stamp-tools
 	$(BIN)/mypy

@@ -5,6 +5,9 @@ Plugins: named in ``twisted/plugins``, imported when a configuration asks for th
 looked up by its name, and a missing one stops the start.
 """
 
+import pkgutil
+import traceback
+from collections.abc import Iterator
 from importlib import import_module
 from typing import cast
 
@@ -13,6 +16,7 @@ from twisted.plugin import IPlugin, getPlugins
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+import twisted.plugins
 from rserpool.security.interfaces import IAuthentication, IAuthorizer, ISecurityPlugin
 
 
@@ -48,11 +52,21 @@ def find(name: str, interface: InterfaceClass) -> ISecurityPlugin:
     known = {p.name: p for p in getPlugins(ISecurityPlugin) if p.interface is interface}
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
-        raise ValueError(
-            f"there is no security plugin {name!r} that provides {interface.__name__}; "
-            f"known: {names}"
-        )
+        words = f"there is no security plugin {name!r} that provides {interface.__name__}; "
+        raise ValueError("\n".join([f"{words}known: {names}", *_broken()]))
     return known[name]
+
+
+def _broken() -> Iterator[str]:
+    """The drop-ins that can't be imported, which `getPlugins` skips: it may be one of them."""
+    for found in pkgutil.iter_modules(twisted.plugins.__path__, "twisted.plugins."):
+        try:
+            import_module(found.name)
+        except Exception as error:  # whatever a stranger's module does
+            yield (
+                f"the drop-in {found.name} can't be imported: {type(error).__name__}: {error}\n"
+                f"{traceback.format_exc().rstrip()}"
+            )
 
 
 def make_authentication(text: str) -> IAuthentication:

@@ -234,6 +234,7 @@ class LimitsTable:
     handshake_timeout: float = _rate(
         "seconds that proving who it is may take", _PATIENCE.handshake
     )
+    check_timeout: float = _rate("seconds that a plugin may take to say who somebody is", 5.0)
     idle_timeout: float = _rate("seconds without a message", _PATIENCE.idle)
     connections: int = _count("in all", _CONNECTIONS.connections)
     connections_per_address: int = _count(

@@ -113,6 +113,7 @@ class Dialler:
         subject = maybeDeferred(self._calls[call][1].subject, connection)
         if not subject.called:
             connection.hold()
+            self._sessions.limit(subject)
         subject.addCallbacks(
             self._settled, self._refused, callbackArgs=(call,), errbackArgs=(call,)
         )

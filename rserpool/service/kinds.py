@@ -21,6 +21,8 @@ _CALLED = re.compile(r"(?:tcp[46]?|sctp):")
 
 #: The kinds of providers whose argument is a file.
 _BY_FILE = ("psk", "rules")
+#: Those around another provider, with what stands before it.
+_AROUND = re.compile(r"(slow:[^:]*:|refuse-all:|raise-always:)(.+)", re.DOTALL)
 
 
 def file(value: object) -> str:
@@ -37,6 +39,9 @@ def file(value: object) -> str:
 
 def provider(value: object) -> str:
     """``KIND:ARGS``, what a plugin provides."""
+    around = _AROUND.fullmatch(text(value))
+    if around is not None:
+        return around[1] + provider(around[2])
     kind, _, argument = text(value).partition(":")
     if kind == "certificate" and argument:
         path, crls = files.split(argument)

@@ -144,6 +144,8 @@ class RegistrarService(Service):
             Ends(reactor, time.time),
         )
         self.sessions.on_event = self.peer_sessions.on_event = self.audit.session
+        patience = (reactor, config.limits.check_timeout)
+        self.sessions.patience = self.peer_sessions.patience = patience
         self.dialler = Dialler(
             reactor,
             self.peer_sessions,

@@ -1,6 +1,7 @@
 """What the configuration names of keys, certificates and rules: read, and read again."""
 
 import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -266,7 +267,8 @@ class Material:
         except ValueError as error:
             self.faults += [(key, words) for words in str(error).splitlines()]
         except Exception as error:  # a plugin's; what else there is, is read all the same
-            self.faults.append((key, f"failed with {type(error).__name__}: {error}"))
+            words = f"failed with {type(error).__name__}: {error}"
+            self.faults.append((key, f"{words}\n{traceback.format_exc().rstrip()}"))
 
 
 def _ending(path: str, pem: bytes) -> list[str]:

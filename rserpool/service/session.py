@@ -14,6 +14,7 @@ from typing import Protocol as Shape
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -46,6 +47,7 @@ class Sessions:
 
     :param allowance: counts the sessions of each principal.
     :param ends: tells when sessions end with their credentials; None: `check_some` alone does.
+    :ivar patience: a clock, and the seconds that a checker may take; None: as many as it likes.
     :ivar uses: who they are of.
     :ivar on_event: told of a session that was opened, refused or revoked: what, whose, why.
     """
@@ -61,6 +63,7 @@ class Sessions:
         ends: "Ends[Connection] | None" = None,
     ) -> None:
         self._protocol = protocol
+        self.patience: tuple[IReactorTime, float] | None = None
         self._ends = ends
         if ends is not None:
             ends.on_ended = self._close_unheld
@@ -88,12 +91,24 @@ class Sessions:
         asked = maybeDeferred(self._subject, connection)
         if not asked.called:
             connection.hold()
+            self.limit(asked)
         asked.addCallbacks(
             self._settled,
             self._refused,
             callbackArgs=(connection,),
             errbackArgs=(connection,),
         )
+
+    def limit(self, asked: "Deferred[Any]") -> None:
+        """Deny, if a checker hasn't answered in time; whatever it says later isn't heard."""
+        if self.patience is None or not self.patience[1]:
+            return
+        clock, seconds = self.patience
+
+        def too_long(result: object, timeout: float) -> None:
+            raise UnauthorizedLogin(f"its check took longer than {timeout:g} s")
+
+        asked.addTimeout(seconds, clock, onTimeoutCancel=too_long)
 
     def called(
         self,

@@ -170,7 +170,9 @@ class Reading(SynchronousTestCase):
         found.authentications.insert(0, Odd())
         Path(self.keys).unlink()
         keyfile.add(self.keys, "web-2", b"k" * 32)
-        self.assertEqual(found.reload(), ["auth: failed with RuntimeError: no database"])
+        [fault] = found.reload()
+        self.assertTrue(fault.startswith("auth: failed with RuntimeError: no database"))
+        self.assertIn("Traceback", fault)
         self.assertIsNotNone(found.authentications[1].keys.lookup("web-2"))
 
     def test_last_good_one(self):

@@ -116,6 +116,25 @@ class Settling(SynchronousTestCase):
         self.sessions.lost(connection, None)
         self.assertEqual([what for what, _ in self.core.told], ["opened", "arrived", "lost"])
 
+    def test_too_slow(self):
+        """A checker that takes too long is a denial; what it says later isn't heard."""
+        answer, clock = Deferred(), Clock()
+        self.open(None)
+        self.sessions._authentications = [Keys(answer)]
+        self.sessions.patience = (clock, 5.0)
+        told = []
+        self.sessions.on_event = lambda what, subject, why: told.append((what, why))
+        connection = Connection(KEY)
+        self.sessions.opened(connection)
+        self.assertTrue(connection.held)
+        clock.advance(4.9)
+        self.assertFalse(connection.ended)
+        clock.advance(0.2)
+        self.assertTrue(connection.ended)
+        self.assertEqual(told, [("session.refused", "its check took longer than 5 s")])
+        answer.callback(SUBJECT)
+        self.assertEqual(len(self.core.told), 1)  # of the first one, which was plain
+
     def test_too_many_of_one(self):
         """A principal has so many connections, wherever it calls from; a lost one is free."""
         limits = ConnectionLimits(connections_per_principal=1)

@@ -32,3 +32,21 @@ raise_always = SecurityPlugin(
     "rserpool.security.failing.raise_always",
     "raises each time: for trying out operations",
 )
+refusing = SecurityPlugin(
+    "refuse-all",
+    IAuthentication,
+    "rserpool.security.failing.refusing",
+    "KIND:ARGS: lets nobody in, whatever they have proven",
+)
+raising = SecurityPlugin(
+    "raise-always",
+    IAuthentication,
+    "rserpool.security.failing.raising",
+    "KIND:ARGS: its checker raises each time",
+)
+slow = SecurityPlugin(
+    "slow",
+    IAuthentication,
+    "rserpool.security.failing.slow",
+    "SECONDS:KIND:ARGS: answers so much later",
+)

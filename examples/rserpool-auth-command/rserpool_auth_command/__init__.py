@@ -1,0 +1,1 @@
+"""An external command says which pool elements may come in."""

@@ -1,0 +1,1 @@
+"""Keys and rules of an rserpool registrar in SQLite."""

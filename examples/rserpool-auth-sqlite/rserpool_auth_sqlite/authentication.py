@@ -1,0 +1,77 @@
+"""``--auth sqlite:FILE``: whoever holds a key of the database is its principal."""
+
+import hmac
+import time
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from zope.interface import implementer
+
+from rserpool.security.credentials import IProvenKey, ProvenKey
+from rserpool.security.decisions import Proof, Subject
+from rserpool.security.interfaces import IAuthentication, IKeyStore, Key
+from rserpool_auth_sqlite.database import read_keys
+
+
+@implementer(IAuthentication, IKeyStore, ICredentialsChecker)
+class SQLiteKeys:
+    """The keys of a database: store, checker and authentication in one."""
+
+    credentialInterfaces = (IProvenKey,)  # noqa: N815 - twisted.cred's name
+    authorities = None
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._keys = read_keys(path)
+        # By which secret each came in: another one under the same name ends its session.
+        self._secrets: WeakKeyDictionary[Subject, bytes] = WeakKeyDictionary()
+
+    @property
+    def keys(self) -> "SQLiteKeys":
+        """Itself."""
+        return self
+
+    @property
+    def checker(self) -> "SQLiteKeys":
+        """Itself."""
+        return self
+
+    def lookup(self, identity: str) -> Key | None:
+        """The key in force now: called inside the handshake, so from memory."""
+        key, now = self._keys.get(identity), time.time()
+        if key is None or (key.not_before or 0) > now:
+            return None
+        return None if key.not_after is not None and key.not_after <= now else key
+
+    def requestAvatarId(self, credentials: ProvenKey) -> Subject:  # noqa: N802
+        """TLS has proven that the peer holds this key: say who that is."""
+        key = self.lookup(credentials.identity)
+        if key is None:
+            raise UnauthorizedLogin(f"no key of {credentials.identity!r} is in force")
+        subject = Subject(
+            name=key.principal,
+            proof=Proof.PSK,
+            address=credentials.address,
+            identity=key.identity,
+            restrictions=key.restrictions,
+            valid_until=key.not_after,
+        )
+        self._secrets[subject] = key.secret
+        return subject
+
+    def reload(self) -> Iterable[str]:
+        """Read the database again; an exception leaves what was read last."""
+        self._keys = read_keys(self._path)
+        return ()
+
+    def holds(self, subject: Subject) -> bool:
+        """Whether the key by which this subject came in would still let it in."""
+        key, secret = self.lookup(subject.identity), self._secrets.get(subject)
+        return (
+            key is not None
+            and secret is not None
+            and hmac.compare_digest(key.secret, secret)
+            and key.restrictions == subject.restrictions
+        )
