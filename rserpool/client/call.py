@@ -16,6 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from rserpool.client.security import Security
+from rserpool.security.certificate.refusal import openssl_words
 from rserpool.security.certificate.trust import explain
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.tls import handshake_failure
@@ -126,6 +127,8 @@ class Call(Factory):
             if connection.ready:
                 return "it hung up before it said anything; it may not serve yet"
             return "it hung up in the TLS handshake; is that its port for TLS?"
+        if connection.ready and self._heard:
+            return f"what came isn't what was sent: {openssl_words(error)}"
         handle = connection.transport.getHandle()
         if self._security.proof is Proof.CERTIFICATE:
             shown = handle.get_peer_certificate(as_cryptography=True)

@@ -24,6 +24,7 @@ a flood beyond a limit costs next to nothing, and its answers come all the same,
 from typing import Any
 from typing import Protocol as Shape
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -36,6 +37,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from rserpool.security.certificate.refusal import openssl_words
 from rserpool.security.credentials import Evidence
 from rserpool.security.psk.tls import NotAuthenticated, authentication, forget
 from rserpool.transport.direct import tune
@@ -148,6 +150,12 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008,N802
         """It is over."""
+        if self.ready and isinstance(reason.value, SSL.Error):
+            # RFC 5355 section 2.10: somebody should know when it happens.
+            self._log.warn(
+                "{peer}: what came isn't what was sent: {words}",
+                peer=self, words=openssl_words(reason.value),
+            )  # fmt: skip
         self._ended = True
         self._waiting.clear()
         if self._turn is not None:

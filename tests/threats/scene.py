@@ -57,8 +57,10 @@ class Line:
         if self.tls is None:
             self.put(data)
             return
-        self._drive(lambda: self.tls.send(data))
-        self._flush()
+        while data:  # one record at a time
+            sent = self._drive(lambda data=data: self.tls.send(data))
+            self._flush()
+            data = data[sent or len(data) :]
 
     def read(self):
         """What comes next; empty: the other side has hung up."""
