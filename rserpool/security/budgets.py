@@ -75,7 +75,8 @@ class Budget:
 
     def __init__(self, rate: Rate, what: str) -> None:
         self._each = 1.0 / rate.per_second if rate.per_second else 0.0
-        self._ahead = self._each * (max(rate.burst, 1.0) - 1.0)
+        # A little more, or rounding would take the last one of a burst away.
+        self._ahead = self._each * (max(rate.burst, 1.0) - 1.0 + 1e-3)
         self._full: dict[str, float] = {}
         self._denied = deny(f"over its budget of {what}", LIMITS)
 
