@@ -94,11 +94,11 @@ class Scoped(Attacked):
         secret = self.secret_between(caller, called)
         return PSKClientCreator(f"{caller}@{called}", secret, **how)
 
-    def peer(self, creator=None, called="r1", **how):
-        """Call a registrar as another one."""
-        port = how.pop("port", None) or self.site.enrp_port_of(called)
-        creator = creator or self.peer_key(called=called)
-        return self.line(creator, port=port, decode=enrp, **how)
+    def peer(self, called="r1", **how):
+        """Call a registrar as another one: r3, if it isn't said otherwise."""
+        how.setdefault("port", self.site.enrp_port_of(called))
+        how.setdefault("creator", self.peer_key(called=called))
+        return self.line(decode=enrp, **how)
 
     def no_errors(self):
         """All live, and no log has a traceback."""

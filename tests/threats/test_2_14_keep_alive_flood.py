@@ -1,0 +1,110 @@
+"""RFC 5355 section 2.14: a registrar floods an element with keep-alives, or is made to."""
+
+import time
+
+from rserpool.security.psk.tls import ServerCreator
+from rserpool.wire import asap
+from tests.registrar.scene import registration
+from tests.site import until
+from tests.threats.answering import Answering
+from tests.threats.impostor import Impostor
+from tests.threats.scene import Attacked
+from tests.threats.scope import ROGUE
+
+BURST, RATE = 5, 1
+#: What `rserpool-pe` answers at most: at once, and each second.
+ANSWERS = 20
+
+
+class Made(Attacked):
+    """Reports are made by many, so that the registrar asks the element each time."""
+
+    settings = (
+        "--set", "timers.keep-alive-interval=3600",
+        "--set", f"limits.keep-alives-burst={BURST}", "--set", f"limits.keep-alives-per-second={RATE}",
+    )  # fmt: skip
+
+    def test_bounded(self):
+        """However many report: in no while more than its budget."""
+        element = Answering(self.line(self.key()), registration(1))
+        other = Answering(self.line(self.key("web-2")), registration(2))
+        reports = b"".join(
+            asap.encode(asap.EndpointUnreachable(handle=b"web", identifier=i)) for i in (1, 1, 2)
+        )
+        reporters = [self.line(self.anonymous(), source=f"127.0.2.{i}") for i in range(1, 61)]
+        with self.unchanged():
+            began, sent = time.monotonic(), 0
+            while time.monotonic() < began + 2.5:
+                reporters[sent % len(reporters)].write(reports)
+                sent += 1
+                time.sleep(0.002)
+        self.assertGreater(sent, 300)
+        time.sleep(0.2)  # the last ones are on their way
+        counters = self.site.status()["counters"]
+        self.assertGreater(counters["reports"], 200)
+        for each in (element, other):
+            self.assertGreater(len(each.asked), 1)
+            for i, first in enumerate(each.asked):
+                for count, last in enumerate(each.asked[i:], 1):
+                    # Half a second for what waits on the way.
+                    self.assertLessEqual(count, BURST + RATE * (last - first + 0.5))
+        over = self.site.status()["limits"]["over"]["keep-alives"]
+        sent = counters["keep_alives_sent"]
+        self.assertEqual(sent, len(element.asked) + len(other.asked))
+        self.assertGreater(over, 100)
+        self.assertEqual(counters["keep_alives_acknowledged"], sent)
+        self.no_errors()
+
+
+class Rogue(Attacked):
+    """A registrar that has been taken over by somebody: it has the element's key."""
+
+    def setUp(self):
+        super().setUp()
+        self.acknowledged = []
+        self.callers = []
+        self.rogue = Impostor(
+            self, ServerCreator({"web-1": self.secret()}.get), self.answers
+        )  # fmt: skip
+
+    def answers(self, caller, message):
+        """Play the registrar."""
+        if isinstance(message, asap.Registration):
+            self.callers.append(caller)
+            caller.say(
+                asap.RegistrationResponse(
+                    handle=message.handle, identifier=message.element.identifier
+                )
+            )
+        elif isinstance(message, asap.EndpointKeepAliveAck):
+            self.acknowledged.append(time.monotonic())
+
+    def test_flood(self):
+        """An element answers as many as it needs to, and goes on with its work."""
+        port = self.site.server("web-1")
+        self.site.port = self.rogue.port
+        process = self.site.element("web-1", port)
+        caller = until(lambda: self.callers)[0]
+        # One, as an honest registrar sends it, is answered.
+        caller.say(asap.EndpointKeepAlive(server=1, handle=b"web"))
+        until(lambda: self.acknowledged)
+        began = time.monotonic()
+        sent = 0
+        while time.monotonic() < began + 1.2:
+            batch = [
+                asap.EndpointKeepAlive(new_home=bool(i % 2), server=ROGUE + i, handle=handle)
+                for i in range(50) for handle in (b"web", b"another")
+            ]  # fmt: skip
+            caller.say(*batch)
+            sent += len(batch)
+            time.sleep(0.01)
+        self.assertGreater(sent, 3000)
+        # It still looks after its server, and says so.
+        self.site.processes["server-web-1"].kill()
+        until(lambda: [m for m in self.rogue.heard if isinstance(m, asap.Deregistration)], 10)
+        seconds = time.monotonic() - began
+        self.assertLessEqual(len(self.acknowledged), 1 + ANSWERS * (1 + seconds))
+        self.assertIsNone(process.poll())
+        self.assertNotIn("Traceback", self.site.log("web-1"))
+        # Nor is its log the flood's.
+        self.assertLess(self.site.log("web-1").count("\n"), 20 + ANSWERS * (1 + seconds))
