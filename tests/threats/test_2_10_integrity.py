@@ -184,7 +184,8 @@ class Corrupting(Attacked):
         certified = dict(self.kinds())["certificate 1.3"]
         for creator in (line, self.line(certified)):
             creator.tell(
-                *(asap.Deregistration(handle=b"web", identifier=i) for i in (11, 12, 13)), want=3
+                *(asap.Deregistration(handle=b"web", identifier=i) for i in (11, 12, 13)),
+                want=3,
             )
         self.assertEqual(self.digest(), before)
 

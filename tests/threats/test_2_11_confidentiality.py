@@ -142,9 +142,9 @@ class Visible(Attacked):
         )
         for version, visible in (("1.3", set()), ("1.2", set(shown))):
             middle = Middle(self, self.site.port)
-            creator = Certified(str(files / "ca.pem"), "registrar.example", own, version).creator(
-                "registrar.example"
-            )
+            creator = Certified(
+                str(files / "ca.pem"), "registrar.example", own, version
+            ).creator("registrar.example")
             if version == "1.2":
                 creator._context.set_max_proto_version(SSL.TLS1_2_VERSION)
             with Line(middle.port, creator) as line:

@@ -108,7 +108,9 @@ class Spoofed(Attacked):
         self.line(self.key()).tell(registration(1))
         ask = ("resolve", "web", "--json", "--timeout", "1", "--ca",
                str(self.site.files / "ca.pem"))  # fmt: skip
-        places = [word for one in self.impostors.values() for word in ("--registrar", one.endpoint)]
+        places = [
+            word for one in self.impostors.values() for word in ("--registrar", one.endpoint)
+        ]
         alone = self.site.command(*ask, *places)
         self.assertEqual(alone.returncode, 2, alone.stdout)
         self.assertTrue(all(one.calls for one in self.impostors.values()))
@@ -124,7 +126,9 @@ class Spoofed(Attacked):
             closed.bind(("127.0.0.1", 0))
             nobody = f"tcp:127.0.0.1:{closed.getsockname()[1]}"
             port = self.site.server("web-1")
-            self.site.element("web-1", port, "--registrar", nobody, "--registrar", silent.endpoint)
+            self.site.element(
+                "web-1", port, "--registrar", nobody, "--registrar", silent.endpoint
+            )
             until(lambda: self.site.elements() == {port})
 
 

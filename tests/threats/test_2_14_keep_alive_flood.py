@@ -29,7 +29,8 @@ class Made(Attacked):
         element = Answering(self.line(self.key()), registration(1))
         other = Answering(self.line(self.key("web-2")), registration(2))
         reports = b"".join(
-            asap.encode(asap.EndpointUnreachable(handle=b"web", identifier=i)) for i in (1, 1, 2)
+            asap.encode(asap.EndpointUnreachable(handle=b"web", identifier=i))
+            for i in (1, 1, 2)
         )
         reporters = [self.line(self.anonymous(), source=f"127.0.2.{i}") for i in range(1, 61)]
         with self.unchanged():

@@ -61,7 +61,9 @@ class Insider(Scoped):
 
     def test_rightful(self):
         """Of its own elements a registrar tells, and is believed; the dead it takes over."""
-        self.rogue["r1"].tell(update(ROGUE, described(3, ROGUE)), enrp.ListRequest(sender=ROGUE))
+        self.rogue["r1"].tell(
+            update(ROGUE, described(3, ROGUE)), enrp.ListRequest(sender=ROGUE)
+        )
         until(lambda: self.digest()["elements"] == 2)
         self.rogue["r1"].tell(
             update(ROGUE, described(3, ROGUE), enrp.DEL_PE), enrp.ListRequest(sender=ROGUE)
@@ -90,7 +92,9 @@ class Insider(Scoped):
             self.log_of("r1", "element.kept")
             # By its list, too: its checksum says that ours of it is wrong.
             for name, line in self.rogue.items():
-                said = line.tell(enrp.Presence(sender=ROGUE, checksum=0x1234), want=99, patience=1)
+                said = line.tell(
+                    enrp.Presence(sender=ROGUE, checksum=0x1234), want=99, patience=1
+                )
                 asked = [m for m in said if isinstance(m, enrp.HandleTableRequest)]
                 self.assertTrue(asked, name)
                 listed = (PoolHandle(handle=b"web"), stolen)
@@ -173,7 +177,9 @@ class Insider(Scoped):
             # What it has brought goes when it is gone.
             for line in self.rogue.values():
                 line.close()
-            until(lambda: self.digest()["elements"] == 1 == self.digest_of("r2")["elements"], 20)
+            until(
+                lambda: self.digest()["elements"] == 1 == self.digest_of("r2")["elements"], 20
+            )
         self.no_errors()
 
     def over(self, permission):
