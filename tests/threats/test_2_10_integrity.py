@@ -1,4 +1,4 @@
-"""RFC 5355 section 2.10: what is on its way is corrupted, by chance or by somebody in between."""
+"""RFC 5355 section 2.10: what is on its way is corrupted, by chance or by somebody."""
 
 import time
 
@@ -15,7 +15,8 @@ from tests.threats.scope import ROGUE, Scoped, described, update
 
 #: Whoever corrupts thousands of connections would be shut out soon; here each has to be tried.
 NO_LIMITS = (
-    "--set", "limits.handshake-failures-per-second=0", "--set", "limits.connections-per-second=0",
+    "--set", "limits.handshake-failures-per-second=0",
+    "--set", "limits.connections-per-second=0",
 )  # fmt: skip
 #: Of the content types of TLS, the one of messages.
 APPLICATION_DATA = 23
@@ -87,13 +88,15 @@ class Corrupting(Attacked):
     def prepare(self):
         """An element has a certificate."""
         files = self.site.files
-        self.site.command("certificate", "issue", str(files), "--client", "--name", "pe.example",
+        self.site.command("certificate", "issue", str(files), "--client",
+                          "--name", "pe.example",
                           "--out", str(files / "pe"))  # fmt: skip
         self.settings = (*self.settings, "--auth", f"certificate:{files}/ca.pem",
                          "--auth", f"psk:{files}/elements.psk")  # fmt: skip
         rules = files / "rules.toml"
         rules.write_text(rules.read_text().replace("[roles.psk]", "[roles.certificate]", 1) +
-                         '\n[roles.psk]\nrules = ["asap.register", "asap.deregister"]\n')  # fmt: skip
+                         '\n[roles.psk]\n'
+                         'rules = ["asap.register", "asap.deregister"]\n')  # fmt: skip
 
     def kinds(self):
         """Version and proof of each kind of connection, and what makes it."""
@@ -135,8 +138,14 @@ class Corrupting(Attacked):
             self.assertEqual(self.said(middle, creator, LEAVING), gone, kind)
             self.assertEqual(self.digest(), before)
             numbers = {UP: 0, DOWN: 0}
-            last = {way: max(i for i, r in enumerate(records) if r[0] == way
-                             and r[1][0] == APPLICATION_DATA) for way in (UP, DOWN)}  # fmt: skip
+            last = {
+                way: max(
+                    i
+                    for i, r in enumerate(records)
+                    if r[0] == way and r[1][0] == APPLICATION_DATA
+                )
+                for way in (UP, DOWN)
+            }
             for index, (way, record) in enumerate(records):
                 number = numbers[way]
                 numbers[way] += 1
@@ -157,7 +166,7 @@ class Corrupting(Attacked):
         self.no_errors()
 
     def test_order(self):
-        """What is dropped, doubled, exchanged or cut off ends the connection before it counts."""
+        """What is dropped, doubled, swapped or cut off ends the connection before it counts."""
         before = self.digest()
         middle = Middle(self, self.site.port)
         elements = [registration(identifier) for identifier in (11, 12, 13)]

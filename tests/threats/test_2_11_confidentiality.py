@@ -129,7 +129,7 @@ class Visible(Attacked):
         rules.write_text(rules.read_text().replace("[roles.psk]", "[roles.certificate]"))
 
     def test_certificates(self):
-        """TLS 1.3 hides who shows a certificate, 1.2 doesn't; the name called is seen in both."""
+        """TLS 1.3 hides who shows a certificate, 1.2 doesn't; both show the name called."""
         files = self.site.files
         own = load(str(files / "pe.example.pem"), str(files / "pe.example.key"))
         shown = {

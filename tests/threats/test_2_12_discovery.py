@@ -120,7 +120,7 @@ class Spoofed(Attacked):
         self.unheard()
 
     def test_thwarted(self):
-        """Who is kept from one registrar goes to another: hung up on, or left without a word."""
+        """Who is kept from one registrar goes to another: hung up on, or left without word."""
         silent = Impostor(self)
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))

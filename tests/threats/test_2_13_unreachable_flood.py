@@ -1,4 +1,4 @@
-"""RFC 5355 section 2.13: a pool user floods the registrar with Endpoint-Unreachable messages."""
+"""RFC 5355 section 2.13: a pool user floods a registrar with Endpoint-Unreachable messages."""
 
 import json
 import time
@@ -98,7 +98,7 @@ class Flood(Attacked):
             self.bounded(50 * len(lines), len(lines))
 
     def test_rightful(self):
-        """One report about an element that is dead removes it; so do several of who is known."""
+        """One report about a dead element removes it; so do several of who is known."""
         dead = self.line(self.key("web-2"))
         dead.tell(registration(2))
         self.line(self.anonymous()).write(

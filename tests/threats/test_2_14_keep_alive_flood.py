@@ -21,7 +21,8 @@ class Made(Attacked):
 
     settings = (
         "--set", "timers.keep-alive-interval=3600",
-        "--set", f"limits.keep-alives-burst={BURST}", "--set", f"limits.keep-alives-per-second={RATE}",
+        "--set", f"limits.keep-alives-burst={BURST}",
+        "--set", f"limits.keep-alives-per-second={RATE}",
     )  # fmt: skip
 
     def test_bounded(self):

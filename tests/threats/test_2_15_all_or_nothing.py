@@ -76,8 +76,8 @@ class Start(SynchronousTestCase):
     def refused(self, *cases):
         """Start each, all at once: none runs, and each says why."""
         started, outputs = [], []
-        for words, why in cases:
-            words = [word.format(files=self.site.files) for word in words]
+        for templates, why in cases:
+            words = [word.format(files=self.site.files) for word in templates]
             started.append((words, why, subprocess.Popen(
                 [str(BIN / "twistd"), "-n", "--pidfile=", "rserpool-enrp", *words],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -148,7 +148,7 @@ class Plain(Attacked):
         self.settings = (*self.settings, "--asap", f"tcp:{self.plain}:interface=127.0.0.1")
 
     def test_refused(self):
-        """Whatever would change state, or tell of it, gets cause 0x0a; no rule can lift that."""
+        """What would change state, or tell of it, gets cause 0x0a; no rule can lift that."""
         with self.line(self.key("web-2")) as line:
             [answer] = line.tell(registration(1))
             self.assertFalse(answer.rejected)
@@ -166,8 +166,8 @@ class Plain(Attacked):
                 self.assertEqual(counters["keep_alives_sent"], kept)
                 self.assertEqual(counters["reports_refused"], 20)
             for what in ("registration", "deregistration", "resolution", "report"):
-                [line, *_] = self.audited(what=f"{what}.refused", proof="plain")
-                self.assertEqual(line["rule"], "gate", line)
+                [told, *_] = self.audited(what=f"{what}.refused", proof="plain")
+                self.assertEqual(told["rule"], "gate", told)
         self.no_errors()
 
     def test_anonymous(self):
@@ -239,7 +239,7 @@ class Peers(Scoped):
         self.no_errors()
 
     def test_unproven(self):
-        """TLS without a registrar's own key isn't enough: an element's, somebody's, nobody's."""
+        """TLS without a registrar's key isn't enough: an element's, somebody's, nobody's."""
         port = self.site.enrp_port_of("r1")
         element = PSKClientCreator("web-1", self.secret())
         guessed = PSKClientCreator("r3@r1", b"k" * 32)

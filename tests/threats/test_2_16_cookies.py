@@ -46,7 +46,9 @@ class AtRegistrar(Attacked):
         element.tell(registration(1))
         [before] = element.tell(RESOLUTION)
         for line in (
-            self.line(self.key("web-2")), self.line(self.anonymous()), self.line(port=self.plain)
+            self.line(self.key("web-2")),
+            self.line(self.anonymous()),
+            self.line(port=self.plain)
         ):  # fmt: skip
             counted = self.site.status()["counters"]["unexpected_messages"]
             with self.unchanged():
