@@ -3,9 +3,11 @@
 import time
 
 import attrs
+from cryptography import x509
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from rserpool.security.certificate.make import Issued, load
+from rserpool.security.certificate.name import valid_until
 from rserpool.security.certificate.trust import verifying_client
 from rserpool.security.decisions import Proof
 from rserpool.security.interfaces import Key
@@ -19,6 +21,7 @@ class Plain:
     """No TLS: for an insecure scope only."""
 
     proof = Proof.PLAIN
+    until = None
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator | None:
         """None: nothing to make."""
@@ -32,6 +35,7 @@ class PreSharedKey:
     identity: str
     key: bytes = attrs.field(repr=False)
     minimum: str = "1.3"
+    until: float | None = None  # when the key ends, in seconds since the epoch
     proof = Proof.PSK
 
     @classmethod
@@ -57,7 +61,7 @@ class PreSharedKey:
         if not good:
             raise ValueError(f"{path}: no key of {name!r} is in force now")
         newest = max(good, key=generation)
-        return cls(newest.identity, newest.secret, minimum)
+        return cls(newest.identity, newest.secret, minimum, newest.not_after)
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """Make the client side of TLS."""
@@ -82,6 +86,14 @@ class Certified:
     authorities: bytes | None = None
     crl: str | None = None
     proof = Proof.CERTIFICATE
+
+    @property
+    def until(self) -> float | None:
+        """When the certificate that is shown ends, or one above it; None: none is."""
+        if self.client is None:
+            return None
+        chain = x509.load_pem_x509_certificates(self.client.certificate)
+        return min(map(valid_until, chain))
 
     def creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         """Make the client side of TLS."""

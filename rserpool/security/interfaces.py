@@ -98,6 +98,10 @@ class IAuthentication(Interface):
 
     The listener puts `keys` and `authorities` into its TLS; after the handshake,
     `checker` makes a :class:`Subject` of what TLS proved.
+
+    It may also have ``warnings``, an iterable of what ought to be better now, and
+    ``changes()``: the times (seconds since the epoch) at which `holds` may answer otherwise
+    for many at once, though nothing was read again.
     """
 
     keys = Attribute("An `IKeyStore`, or None: pre-shared keys that the handshake accepts.")

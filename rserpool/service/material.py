@@ -194,7 +194,7 @@ class Material:
         }
         if both and not (table.rules or table.authorizer):
             found.append(
-                f"{', '.join(sorted(both))}: is auth and enrp-auth: each pool element could "
+                f"{', '.join(sorted(both))} is auth and enrp-auth: each pool element could "
                 "speak as a registrar; give rules, or registrars an authority of their own"
             )
         return found

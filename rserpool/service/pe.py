@@ -6,6 +6,8 @@ that holds registers it; some that fail in a row (two, unless the configuration 
 otherwise), or the end of its process where that is supervised, take it out of the pool.
 """
 
+import time
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,15 +22,18 @@ from rserpool.client import (
     Membership,
     Notice,
     PoolElement,
+    PreSharedKey,
     Refused,
     Security,
     What,
     new_identifier,
 )
+from rserpool.security.certificate.name import SOON, when
 from rserpool.service.check import Check, Health, check
 from rserpool.service.load import load as ask_load
 from rserpool.service.load import percent
 from rserpool.service.pe_options import ElementTable, Options
+from rserpool.service.reminder import Reminder
 from rserpool.service.spawn import Spawned
 from rserpool.wire.parameters import TCPTransport
 
@@ -46,6 +51,37 @@ def makeService(parsed: Any) -> "ElementService":  # noqa: N802 - Twisted's name
 
     table, security = parsed.configuration
     return ElementService(reactor, table, security)
+
+
+@attrs.frozen
+class Own:
+    """
+    Warns of the element's own key or certificate, which its registrar won't take any more.
+
+    :ivar now: the time in seconds since the epoch.
+    """
+
+    security: Security
+    now: Callable[[], float]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What ought to be done."""
+        end, now = self.security.until, self.now()
+        if end is None or end >= now + SOON:
+            return []
+        what = "key" if isinstance(self.security, PreSharedKey) else "certificate"
+        if end <= now:
+            return [f"this element's {what} is over since {when(end)}: no registrar lets it in"]
+        return [
+            f"this element's {what} is good until {when(end)}: get the next one in time, and "
+            "restart this"
+        ]
+
+    @property
+    def moments(self) -> list[float]:
+        """When it ends."""
+        return [] if self.security.until is None else [self.security.until]
 
 
 class ElementService(Service):
@@ -70,6 +106,7 @@ class ElementService(Service):
         self._told_load = -NOTABLE
         self._load_trouble = ""
         self._registered_before = False
+        self._reminder = Reminder(reactor, time.time, Own(security, time.time))
         self._element = PoolElement(
             reactor,
             table.registrar,
@@ -87,6 +124,8 @@ class ElementService(Service):
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Start the server, if that is asked for, and look at it."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._reminder.say()
+        self._reminder.start()
         if self._spawned is not None:
             self._spawned.start()
         self._checks.start(self._table.check_interval)
@@ -96,6 +135,7 @@ class ElementService(Service):
     def stopService(self) -> "Deferred[Any]":  # noqa: N802 - Twisted's name
         """Leave the pool first, then end the server: nobody is sent to a dead one."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._reminder.stop()
         for looping in (self._checks, self._loads):
             if looping.running:
                 looping.stop()

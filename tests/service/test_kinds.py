@@ -54,5 +54,9 @@ class Kinds(SynchronousTestCase):
         """The files of our own kinds are made absolute; a plugin's arguments are its own."""
         self.assertEqual(provider("psk:x"), f"psk:{os.path.abspath('x')}")
         self.assertEqual(provider("certificate:/x"), "certificate:/x")
+        both = f"certificate:{os.path.abspath('x')};crl={os.path.abspath('y')};crl=/z"
+        self.assertEqual(provider("certificate:x;crl=y;crl=/z"), both)
+        for bad in ("certificate:x;crl=", "certificate:;crl=y"):
+            self.assertRaises(ValueError, provider, bad)
         for same in ("psk:", "psk", "ldap:x", "refuse-all:", "other:a:b"):
             self.assertEqual(provider(same), same)

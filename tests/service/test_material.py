@@ -1,5 +1,7 @@
 """Keys, certificates and rules that the configuration names."""
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +12,7 @@ from rserpool.security.psk import keyfile
 from rserpool.service import material
 from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
 from rserpool.service.material import Material
+from tests.security.certificate.hierarchy import crl
 
 
 class Reading(SynchronousTestCase):
@@ -137,6 +140,46 @@ class Reading(SynchronousTestCase):
         }
         [warning] = self.material(**both).warnings
         self.assertIn("speak as a registrar", warning)
+
+    def test_same_authority(self):
+        """Whether lists are asked doesn't hide that elements could speak as registrars."""
+        authority, listed = f"{self.mktemp()}.pem", f"{self.mktemp()}.pem"
+        Path(authority).write_bytes(self.authority.certificate)
+        Path(listed).write_bytes(crl(self.authority))
+        found = self.material(
+            auth=(f"certificate:{authority}",),
+            enrp_auth=(f"certificate:{authority};crl={listed}",),
+        )
+        [warning] = found.warnings
+        self.assertIn(f"{authority} is auth and enrp-auth", warning)
+
+    def test_moments(self):
+        """A list that begins, ends, or will end in a day is no matter of a daily look."""
+        authority, listed = f"{self.mktemp()}.pem", f"{self.mktemp()}.pem"
+        Path(authority).write_bytes(self.authority.certificate)
+        Path(listed).write_bytes(crl(self.authority, end=86400 + 50))
+        found = self.material(auth=(f"certificate:{authority};crl={listed}",))
+        self.assertEqual(found.warnings, [])
+        coming = sorted(moment - time.time() for moment in found.moments)
+        self.assertAlmostEqual(coming[-1], 86450, delta=5)
+        self.assertAlmostEqual(coming[-2], 50, delta=5)
+
+    def test_keys_that_end(self):
+        """Keys that end within a month are warned of, with file and line."""
+        self.assertEqual(self.material().warnings, [])
+        keyfile.add(self.keys, "web-2", b"l" * 32, "not-after=2021-01-31")
+        soon = datetime.fromtimestamp(time.time() + 29 * 86400, UTC).isoformat()
+        keyfile.add(self.keys, "web-3", b"m" * 32, f"not-after={soon}")
+        over, ends = self.material().warnings
+        self.assertIn(f"{self.keys}:2: the key of 'web-2' is over since", over)
+        self.assertIn(f"{self.keys}:3: the key of 'web-3' is good until", ends)
+
+    def test_open_private_key(self):
+        """A private key that others can read is a fault, with what to type."""
+        Path(self.files[1]).chmod(0o640)
+        [(key, words)] = self.material().faults
+        self.assertEqual(key, "certificate")
+        self.assertIn(f"chmod 600 {self.files[1]}", words)
 
     def test_selfie_by_plugin(self):
         """Nobody shows us our own name, whatever a plugin's keys say (RFC 9257 section 4.1)."""

@@ -1,6 +1,7 @@
 """The wrapper: registers a server in a pool while it works."""
 
 import os
+import time
 
 import attrs
 from twisted.internet import reactor
@@ -9,10 +10,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from rserpool.client import Plain, What
+from rserpool.client import Certified, Plain, PreSharedKey, What
+from rserpool.security.certificate import make
+from rserpool.security.certificate.name import when
+from rserpool.security.psk import keyfile
 from rserpool.service import pe
 from rserpool.service.load import FULL
-from rserpool.service.pe import LINES, ElementService
+from rserpool.service.pe import LINES, ElementService, Own
 from rserpool.service.pe_options import ElementTable, load
 from rserpool.service.settings import Override
 from rserpool.wire import asap, causes
@@ -391,3 +395,33 @@ class Spawning(TestCase):
             self.registrar.kinds(),
             [asap.Registration, asap.Deregistration, asap.Registration],
         )
+
+
+class OwnCredential(SynchronousTestCase):
+    """The element's own key or certificate."""
+
+    def test_key(self):
+        """A key that will end within a month is warned of, and one that is over."""
+        for days, words in ((29, "good until"), (-1, "over since"), (31, ""), (None, "")):
+            end = None if days is None else 1e9 + days * 86400
+            own = Own(PreSharedKey("web-1", b"k" * 32, until=end), lambda: 1e9)
+            self.assertEqual(own.moments, [] if end is None else [end])
+            warnings = "".join(own.warnings)
+            self.assertIn(words, warnings)
+            self.assertEqual(bool(warnings), bool(words), days)
+
+    def test_certificate(self):
+        """So is a certificate; who shows none has none."""
+        issued = make.issue(make.authority("x"), ["pe.example"], client=True, days=5)
+        [warning] = Own(Certified(client=issued), time.time).warnings
+        self.assertIn("this element's certificate is good until", warning)
+        for security in (Certified(), Plain()):
+            own = Own(security, time.time)
+            self.assertEqual((own.warnings, own.moments), ([], []))
+
+    def test_file(self):
+        """The end of a key in a file is known."""
+        path = self.mktemp()
+        keyfile.add(path, "web-1", b"k" * 32, "not-after=2099-01-31T00:00:00Z")
+        found = PreSharedKey.from_file(path, None)
+        self.assertEqual(when(found.until), "2099-01-31 00:00 UTC")

@@ -2,8 +2,11 @@
 
 import json
 import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
@@ -17,6 +20,7 @@ from rserpool.security.certificate import make
 from rserpool.security.decisions import Proof
 from rserpool.security.psk import keyfile
 from rserpool.transport import endpoints
+from tests.security.certificate.hierarchy import crl
 from tests.service.made import service
 from tests.site import free_port
 
@@ -306,6 +310,23 @@ class ByKey(Scope):
         self.assertNotIn("can't be", self.said())
 
 
+class KeysThatEnd(Scope):
+    """A key between registrars that is over soon."""
+
+    @inlineCallbacks
+    def test_both_sides(self):
+        """Both sides hang up within a second of its end, and the caller can't call any more."""
+        end = time.time() + 3
+        path = os.path.abspath(self.mktemp())
+        moment = datetime.fromtimestamp(end, UTC).isoformat()
+        keyfile.add(path, "a@b", b"k" * 32, f"not-after={moment}")
+        a = self.registrar("a", enrp_auth=(f"psk:{path}",), peers=["b"])
+        b = self.registrar("b", enrp_auth=(f"psk:{path}",))
+        yield self.until(lambda: self.channels(a) and self.channels(b))
+        yield self.until(lambda: not self.channels(a) and not self.channels(b))
+        self.assertTrue(-0.01 <= time.time() - end < 1, time.time() - end)
+
+
 class ByCertificate(Scope):
     """With certificates of one authority."""
 
@@ -386,6 +407,39 @@ class ByCertificate(Scope):
         Path(self.ca).write_bytes(make.authority("others").certificate)
         a.reload()
         yield self.until(lambda: not self.channels(a) and not self.channels(b))
+
+    @inlineCallbacks
+    def test_revoked(self):
+        """One that is revoked is hung up on at a reload, and not let in, whoever calls."""
+        listed = os.path.abspath(self.mktemp())
+        Path(listed).write_bytes(crl(self.authority))
+        self.ports["b.example"] = self.ports["b"]
+        trusted = {"enrp_auth": (f"certificate:{self.ca};crl={listed}",)}
+        shown = self.shown("b.example")
+        a = self.registrar("a", **{**self.shown("a.example"), **trusted}, peers=["b.example"])
+        self.registrar("b", **shown)
+        yield self.until(lambda: a.driver.registrar.serving and self.channels(a))
+        revoked = x509.load_pem_x509_certificate(Path(shown["certificate"]).read_bytes())
+        Path(listed).write_bytes(crl(self.authority, revoked.serial_number, number=2))
+        a.reload()
+        yield self.until(lambda: not self.channels(a))
+        a.dialler.dial(a.config.registrar.peer[0])
+        yield self.until(lambda: "has been revoked" in self.said())
+        self.assertEqual(self.channels(a), [])
+
+    @inlineCallbacks
+    def test_list_ends(self):
+        """When a list ends, so do the sessions that rest on it, within a second."""
+        listed = os.path.abspath(self.mktemp())
+        Path(listed).write_bytes(crl(self.authority, end=3))
+        end = x509.load_pem_x509_crl(Path(listed).read_bytes()).next_update_utc.timestamp()
+        self.ports["b.example"] = self.ports["b"]
+        trusted = {"enrp_auth": (f"certificate:{self.ca};crl={listed}",)}
+        a = self.registrar("a", **{**self.shown("a.example"), **trusted}, peers=["b.example"])
+        self.registrar("b", **self.shown("b.example"))
+        yield self.until(lambda: self.channels(a))
+        yield self.until(lambda: not self.channels(a))
+        self.assertTrue(0 <= time.time() - end < 1, time.time() - end)
 
 
 class Insecure(Scope):

@@ -18,6 +18,7 @@ from rserpool.cli.outcome import DONE, NO, Failure, tell
 from rserpool.cli.usage import Status
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 from rserpool.security.certificate.refusal import explain
+from rserpool.service.kinds import port_of
 
 #: Twisted's protocol, which isn't there: ours ask it nothing.
 _NOBODYS: Any = None
@@ -84,19 +85,19 @@ def _ask_status(
     An endpoint of the configuration isn't insisted on: that nobody listens is told already.
     """
     own = configured.config.registrar.status if configured and not args.offline else None
-    for text in args.status or ([own] if own else []):
+    for text in args.status or ([_callable(own)] if own else []):
         try:
-            found.statuses.append(usage.ask(_callable(text)))
+            found.statuses.append(usage.ask(text))
         except Failure as fault:
             found.findings.append(
                 error("status", str(fault), do="is the registrar running, with --status?")
             )
 
 
-def _callable(text: str) -> str:
-    """A status endpoint to listen on, as one to call."""
-    port = text.split(":")[1] if text.startswith("tcp") else ""
-    return f"tcp:{port}" if port.isdecimal() else text
+def _callable(description: str) -> str:
+    """Where the status page of a configuration is called."""
+    host = place.address_of(description)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port_of(description)}"
 
 
 def _examine(found: Examination, configured: Configured, *, offline: bool) -> None:

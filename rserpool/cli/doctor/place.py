@@ -46,7 +46,7 @@ def configured(config: Config, reader: Reader) -> list[Place]:
     ):
         for entry, description in enumerate(descriptions):
             where = reader.place("registrar", key, entry)
-            host, port = _called(description), port_of(description)
+            host, port = address_of(description), port_of(description)
             found.append(Place(protocol, secure, description, host, port, where))
     return found
 
@@ -64,7 +64,7 @@ def called(description: str, secure: bool) -> Place:
     return Place("asap", secure, description, host, port, "--registrar")
 
 
-def _called(description: str) -> str:
+def address_of(description: str) -> str:
     """The address by which a listener of this host is reached from here."""
     interface = endpoints.interface_of(description).replace("\\:", ":").strip("[]")
     if not interface:

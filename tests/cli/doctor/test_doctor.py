@@ -185,7 +185,7 @@ class AtRegistrars(SynchronousTestCase):
         head, table, rest = config.read_text().partition("[registrar]\n")
         enrp_tls = free_port()
         config.write_text(
-            f"{head}{table}"
+            f'{head}{table}status = "tcp:{site.status_port}:interface=127.0.0.1"\n'
             f'asap = ["tcp:{plain}:interface=127.0.0.1"]\nenrp = ["tcp:{enrp}"]\n'
             f'enrp-tls = ["tcp:{enrp_tls}"]\nenrp-auth = ["psk:{peers}"]\nidentity = "r1"\n'
             f'tls-minimum = "1.2"\nlegacy-suites = true\n{rest}'
@@ -207,6 +207,7 @@ class AtRegistrars(SynchronousTestCase):
         for check in ("plain-refused", "tls-1.2", "weak-suites", "key-proven"):
             self.assertIn(check, found)
         self.assertNotIn("key-refused", found)
+        self.assertIn("key-unused", found, "the status of the configuration was asked")
 
         # its certificate is replaced, and nobody sends SIGHUP
         base = str(site.files / "registrar")
