@@ -73,6 +73,7 @@ class Scope(TestCase):
         made = service(reactor, **table)
         made.privilegedStartService()
         made.driver.start()
+        made.peer_sessions.expect()
         self.running.append(made)
         return made
 
