@@ -1,7 +1,9 @@
 """A site for tests with real processes: keys, certificates, a registrar, servers."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -18,11 +20,25 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parent.parent
 
 
+def _first_of_callers():
+    """The first of the ports that the system gives to those who call."""
+    with contextlib.suppress(OSError, ValueError):
+        words = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+        return max(int(words[0]), 12_000)
+    return 32_768
+
+
 def free_port():
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """
+    A port that nobody listens on, nor is given for a call before the test listens there.
+
+    Asked for any port, the system gives one of those from which it takes calls' own ports, too.
+    """
+    while True:
+        port = random.randrange(10_000, _first_of_callers() - 100)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def until(holds, seconds=30.0):
