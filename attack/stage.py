@@ -19,6 +19,8 @@ ELEMENTS = 5
 KEPT, ANEW = 20, 5
 FIRST = 5000
 POOL = "fleet"
+#: What the audit log has of an element that was taken out of its pool against its will.
+GONE = {"element.silent", "element.lost", "element.reported", "element.expired"}
 #: What switches all limits off, so that it is seen what they are for.
 OFF = {
     "limits.mode": "off",
@@ -83,7 +85,7 @@ class Stage(Site):
 
     def measure(self, label: str, seconds: float, attack: dict[str, Any] | None) -> Point:
         """Let honest users work for so long, while somebody attacks, or nobody."""
-        before, cpu, began = self.status()["counters"], self.cpu(), time.monotonic()
+        evicted, cpu, began = len(self._evictions()), self.cpu(), time.monotonic()
         attackers = None
         if attack is not None:
             spec = {"port": self.port, "pool": POOL, "ca": str(self.files / "ca.pem"),
@@ -100,12 +102,16 @@ class Stage(Site):
         honest = _end(users, seconds + 30)
         done = {} if attackers is None else _end(attackers, seconds + 30)
         used = (self.cpu() - cpu) / (time.monotonic() - began)
-        after = self.status()["counters"]
-        gone = ("elements_silent", "elements_lost", "elements_reported", "elements_expired")
         return Point(
             label=label, limits=self.limits, memory=self.memory(), cpu=used, attack=done,
-            evicted=sum(after[key] - before[key] for key in gone), **honest,
+            evicted=len(self._evictions()) - evicted, **honest,
         )  # fmt: skip
+
+    def _evictions(self) -> list[dict[str, Any]]:
+        """What the audit log says of our own elements, of which none has left."""
+        with (self.files / "audit.log").open() as log:
+            lines = [json.loads(line) for line in log if '"what": "element.' in line]
+        return [line for line in lines if line["what"] in GONE and _ours(line["pe-id"])]
 
     def cpu(self) -> float:
         """Seconds of CPU time that the registrar has used."""
@@ -117,6 +123,10 @@ class Stage(Site):
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in text.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) * 1024
+
+
+def _ours(identifier: str) -> bool:
+    return FIRST <= int(identifier, 16) < FIRST + ELEMENTS
 
 
 def _begin(module: str, spec: dict[str, Any], nice: int = 0) -> "subprocess.Popen[str]":

@@ -21,6 +21,7 @@ from rserpool.security.psk.tls import Reason, handshake_failure
 from rserpool.transport.allowance import Allowance, plain_address
 from rserpool.transport.connection import Connection, Receiver
 from rserpool.transport.direct import send_at_once
+from rserpool.transport.hello import Unbegun
 from rserpool.transport.watch import Patience, Watch
 
 
@@ -152,6 +153,11 @@ class _Current:
         self._listener = listener
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802,N803
-        """Make the server side of one connection."""
+        """Make the server side of one connection, when it has said hello."""
+        waiting: Any = Unbegun(tlsProtocol, self._begin)
+        return waiting
+
+    def _begin(self, protocol: Any) -> SSL.Connection:
         assert self._listener.creator is not None
-        return self._listener.creator.serverConnectionForTLS(tlsProtocol)
+        made: SSL.Connection = self._listener.creator.serverConnectionForTLS(protocol)
+        return made
