@@ -1,7 +1,7 @@
 """Listening: connections accepted within limits, with TLS or without, watched for time."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -154,8 +154,7 @@ class _Current:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # noqa: N802,N803
         """Make the server side of one connection, when it has said hello."""
-        waiting: Any = Unbegun(tlsProtocol, self._begin)
-        return waiting
+        return cast("SSL.Connection", Unbegun(tlsProtocol, self._begin))
 
     def _begin(self, protocol: Any) -> SSL.Connection:
         assert self._listener.creator is not None
