@@ -29,20 +29,25 @@ class RegistrarBox:
 
     .. code-block:: python
 
-        with RegistrarBox("--set", "registrar.authorizer=mine:x") as box:
+        with RegistrarBox("--auth", "mine:x", authorizer="mine:y") as box:
             box.element("web-1", key=box.directory / "web-1.psk")
             print(box.resolve("web"))
 
     :param words: more of its command line; ``--auth`` here takes the place of the made one.
+        ``{directory}`` stands for `directory`, also in `authorizer`.
+    :param authorizer: ``KIND:ARGS``, in place of the made rules.
     :ivar directory: what ``rserpool init`` made: ca.pem, elements.psk, web-1.psk, ...
     """
 
-    def __init__(self, *words: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str, authorizer: str = "", environment: dict[str, str] | None = None
+    ) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="rserpool-box-"))
-        self._words = words
         self._environment = {**os.environ, **(environment or {})}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.directory = self._scratch / "site"
+        self._authorizer = self._placed(authorizer)
+        self._words = [self._placed(word) for word in words]
         self.port, self.status_port = _free_port(), _free_port()
 
     def __enter__(self) -> "RegistrarBox":
@@ -72,7 +77,7 @@ class RegistrarBox:
         )
         if done.returncode:
             raise RuntimeError(done.stderr)
-        config = str(self.directory / "registrar.toml")
+        config = str(self._config())
         status = f"tcp:{self.status_port}"
         process = self._twistd(
             "registrar", "rserpool-enrp", "--config", config, "--status", status, *self._words
@@ -82,6 +87,18 @@ class RegistrarBox:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the registrar doesn't start:\n{self.log()}")
             time.sleep(0.05)
+
+    def _placed(self, text: str) -> str:
+        return text.replace("{directory}", str(self.directory))
+
+    def _config(self) -> Path:
+        path = self.directory / "registrar.toml"
+        if self._authorizer:
+            lines = path.read_text().splitlines()
+            ours = f"authorizer = {json.dumps(self._authorizer)}"
+            lines = [ours if line.startswith("rules =") else line for line in lines]
+            path.write_text("\n".join(lines) + "\n")
+        return path
 
     def stop(self) -> None:
         """End everything and take it away."""
@@ -136,6 +153,19 @@ class RegistrarBox:
                 raise AssertionError(f"{len(found)} elements in {pool!r}:\n{self.log()}")
             time.sleep(0.1)
         return found
+
+    def wait_for_log(self, words: str, name: str = "registrar") -> str:
+        """
+        Wait until the log of the registrar, or of an element, has these words; its line.
+
+        :raise AssertionError: it has not, in time.
+        """
+        end = time.monotonic() + PATIENCE
+        while not (found := [one for one in self.log(name).splitlines() if words in one]):
+            if time.monotonic() > end:
+                raise AssertionError(f"no {words!r} in the log of {name}:\n{self.log(name)}")
+            time.sleep(0.1)
+        return found[0]
 
     def status(self) -> dict[str, Any]:
         """What /status.json tells."""

@@ -1,0 +1,63 @@
+"""A registrar in a box, for authors of plugins; and what plugins that fail do to it."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rserpool.security.testing import RegistrarBox
+
+KEYS = "psk:{directory}/elements.psk"
+
+
+class Boxed(SynchronousTestCase):
+    """Real processes."""
+
+    timeout = 120
+
+    def test_rightful(self):
+        """An element with a good key is in its pool; of a closed box nothing is left."""
+        with RegistrarBox() as box:
+            self.assertEqual(box.resolve("web"), [])
+            box.element("web-1", box.directory / "web-1.psk")
+            [element] = box.wait_for("web", 1)
+            self.assertEqual(element["transport"]["port"], 9)
+            self.assertEqual(box.status()["elements"], 1)
+        self.assertFalse(box.directory.exists())
+        self.assertTrue(all(one.poll() is not None for one in box._processes))
+
+    def test_fails_each_time(self):
+        """Plugins that refuse, raise, or are slow let nobody in, and the registrar goes on."""
+        for kind, words in (
+            ("refuse-all", "refuse-all is configured"),
+            ("raise-always", "raise-always is configured"),
+            ("slow:60", "its check took longer than 0.5 s"),
+        ):
+            limit = ("--set", "limits.check-timeout=0.5")
+            with RegistrarBox("--auth", f"{kind}:{KEYS}", *limit) as box:
+                box.element("web-1", box.directory / "web-1.psk")
+                self.assertIn("not let in", box.wait_for_log(words))
+                self.assertEqual(box.resolve("web"), [], "who proves nothing is served")
+
+    def test_slow(self):
+        """Who answers late, but in time, is heard."""
+        with RegistrarBox("--auth", f"slow:0.3:{KEYS}") as box:
+            box.element("web-1", box.directory / "web-1.psk")
+            box.wait_for("web", 1)
+
+    def test_authorizers(self):
+        """An authorizer that refuses or raises denies all, and the log has its traceback."""
+        for kind, words in (
+            ("refuse-all:", "refuse-all is configured"),
+            ("raise-always:", "RuntimeError: raise-always is configured"),
+        ):
+            with RegistrarBox(authorizer=kind) as box:
+                box.element("web-1", box.directory / "web-1.psk")
+                box.wait_for_log(words)
+                self.assertRaises(RuntimeError, box.resolve, "web")
+
+    def test_broken(self):
+        """A plugin that can't be imported, or isn't there, stops the start and says why."""
+        for auth, words in (
+            ("nowhere:x", "no security plugin 'nowhere'"),
+            (f"slow:never:{KEYS}", "write slow:SECONDS:KIND:ARGS"),
+        ):
+            failed = self.assertRaises(RuntimeError, RegistrarBox("--auth", auth).__enter__)
+            self.assertIn(words, str(failed))
