@@ -21,6 +21,12 @@ answer to a registration tells it.  It is learnt from the first keep-alive by ea
 connection, and from one with the H flag, by which a registrar that took over our home's
 elements says that it is home now (RFC 5352 section 3.4, KA2.4; RFC 5353 section 3.5.2).
 Registrations carry it, or 0 until then, never that of the home before.
+
+Note [A home that floods us]
+
+What exceeds a budget (:mod:`rserpool.client.floods`) isn't answered, and its sender is left for
+another registrar.  Where there is no other, the hunt comes back to it, half a second later at
+first, so that the registration outlives one flood; the pauses double while it floods on.
 """
 
 import attrs
@@ -28,6 +34,7 @@ import attrs
 from rserpool.client.causes import all_in_words, complained, in_words, reported
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer, Tell
 from rserpool.client.events import Notice, What
+from rserpool.client.floods import Floods
 from rserpool.wire import asap, causes
 from rserpool.wire.errors import WireError
 from rserpool.wire.parameters import OperationError, PoolElement, UserTransport
@@ -57,9 +64,8 @@ RETRAN_MAX = 60.0
 #: The pause before registering again when the registrar says that we are no longer: without
 #: it, one that grants and ends registrations would be answered in a loop.
 EXPIRED_PAUSE = 1.0
-#: Keep-alives answered in a row, and again each second: what exceeds this is a flood from
-#: the registrar's side, and isn't answered (RFC 5355 section 2.14).
-KEEP_ALIVES = 20
+#: What is sent for each request, and no more of it.
+_ANSWERS = (asap.RegistrationResponse, asap.DeregistrationResponse)
 #: Rejections that may pass without anybody correcting anything here: see Note [What is
 #: tried again].  A registrar refuses with "security" what exceeds a rate, too.
 _TRANSIENT = (causes.LackOfResources, causes.RejectedForSecurity, causes.Unspecified)
@@ -96,8 +102,8 @@ class Element:
         self._held = False  # a registrar may have us in its handlespace
         self._leaving = 0  # de-registrations sent on this link and not answered
         self._failures = 0
-        self._budget = float(KEEP_ALIVES)
-        self._counted = 0.0
+        self._owed = 0  # answers to requests sent on this link
+        self.floods = Floods()
         self._registration()
 
     def join(self) -> list[Effect]:
@@ -125,7 +131,7 @@ class Element:
         self._withdrawing = True
         return effects + (self._deregister() if self._linked else [])
 
-    def linked(self) -> list[Effect]:
+    def linked(self, now: float) -> list[Effect]:
         """There is a home registrar."""
         self._linked = True
         self.home = 0
@@ -136,7 +142,7 @@ class Element:
     def unlinked(self) -> list[Effect]:
         """The home registrar was lost; the hunt for another is on."""
         self._linked = self.registered = False
-        self._leaving = 0
+        self._leaving = self._owed = 0
         return [CancelTimer(T2), CancelTimer(T3), CancelTimer(T4), CancelTimer(RETRY)]
 
     def rang(self, name: str) -> list[Effect]:
@@ -157,16 +163,29 @@ class Element:
         except WireError as error:
             return [Hunt(f"it sends nonsense: {error}")]
         message = decoded.message
+        flood = self._flood(message, now)
+        if flood:
+            return [Hunt(flood)]
         effects: list[Effect] = []
         if isinstance(message, asap.RegistrationResponse) and self._mine(message):
             effects = self._answered(message)
         elif isinstance(message, asap.DeregistrationResponse) and self._mine(message):
             effects = self._removed(message)
         elif isinstance(message, asap.EndpointKeepAlive):
-            effects = self._asked(message, now)
+            effects = self._asked(message)
         elif isinstance(message, asap.Error):
             effects = complained(message)
         return effects + reported(decoded)
+
+    def _flood(self, message: object, now: float) -> str:
+        """Why this is too much: see Note [A home that floods us]; or nothing."""
+        if isinstance(message, asap.EndpointKeepAlive):
+            if message.handle == self.membership.handle:
+                return self.floods.keep_alive(now)
+        elif isinstance(message, _ANSWERS) and self._mine(message) and self._owed:
+            self._owed -= 1
+            return ""
+        return self.floods.unasked(message, now)
 
     def _registration(self) -> bytes:
         member = self.membership
@@ -181,6 +200,7 @@ class Element:
 
     def _register(self) -> list[Effect]:
         self._held = True
+        self._owed += 1
         return [
             CancelTimer(T4),
             CancelTimer(RETRY),
@@ -190,6 +210,7 @@ class Element:
 
     def _deregister(self) -> list[Effect]:
         self._leaving += 1
+        self._owed += 1
         message = asap.Deregistration(
             handle=self.membership.handle, identifier=self.membership.identifier
         )
@@ -250,15 +271,10 @@ class Element:
         self.registered = self._held = False
         return [CancelTimer(T3), Tell(Notice(What.WITHDRAWN))]
 
-    def _asked(self, message: asap.EndpointKeepAlive, now: float) -> list[Effect]:
+    def _asked(self, message: asap.EndpointKeepAlive) -> list[Effect]:
         """Answer a keep-alive for us (KA1 to KA2.4)."""
         if message.handle != self.membership.handle:
             return []
-        self._budget = min(KEEP_ALIVES, self._budget + (now - self._counted) * KEEP_ALIVES)
-        self._counted = now
-        if self._budget < 1:
-            return []
-        self._budget -= 1
         effects = self._housed(message)
         ack = asap.EndpointKeepAliveAck(
             handle=self.membership.handle, identifier=self.membership.identifier

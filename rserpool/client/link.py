@@ -30,7 +30,7 @@ from rserpool.transport import endpoints
 class Machine(Shape):
     """What uses the link: an element or a user."""
 
-    def linked(self) -> list[Effect]:
+    def linked(self, now: float) -> list[Effect]:
         """There is a home registrar."""
 
     def unlinked(self) -> list[Effect]:
@@ -140,7 +140,7 @@ class Link:
             self._home = call
             self.perform(effects)
             self._notify(Notice(What.LINKED, self._registrars[call.index]))
-            self.perform(self._machine.linked())
+            self.perform(self._machine.linked(self._reactor.seconds()))
         else:
             call.hang_up()
             self.perform(effects)

@@ -123,17 +123,17 @@ class User:
             return []
         if self._linked:
             return [Send(data)]
-        self._reports.hold(data)
+        self._reports.hold(data, now)
         return []
 
-    def linked(self) -> list[Effect]:
+    def linked(self, now: float) -> list[Effect]:
         """There is a home registrar: ask it what is unanswered, and watch there."""
         self._linked = True
         asked = {question.handle for question in self._questions if question.watch}
         for handle in self._watched:
             if handle not in asked:
                 self._put(handle, None, None)
-        effects = self._reports.held()
+        effects = self._reports.held(now)
         for question in self._questions:
             effects += self._ask(question)
         return effects

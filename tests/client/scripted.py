@@ -41,11 +41,12 @@ class ScriptedRegistrar(Factory):
     Grants everything, and remembers it.
 
     :param creator: makes the server's side of TLS; None: plain.
+    :param port: where it listens; 0: anywhere.
     """
 
     noisy = False
 
-    def __init__(self, creator=None):
+    def __init__(self, creator=None, port=0):
         self.heard = []
         self.sessions = []
         self.elements: dict[int, PoolElement] = {}
@@ -55,7 +56,7 @@ class ScriptedRegistrar(Factory):
         if creator is not None:
             factory = TLSMemoryBIOFactory(creator, False, self)
             factory.noisy = False
-        self.port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.port = reactor.listenTCP(port, factory, interface="127.0.0.1")
 
     def buildProtocol(self, addr):
         """A client has come."""

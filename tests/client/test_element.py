@@ -7,7 +7,6 @@ from rserpool.client import What
 from rserpool.client.effects import CancelTimer, Hunt, Tell
 from rserpool.client.element import (
     EXPIRED_PAUSE,
-    KEEP_ALIVES,
     MAX_REG_ATTEMPT,
     PAUSE,
     RETRAN_MAX,
@@ -19,6 +18,7 @@ from rserpool.client.element import (
     T4,
     Element,
 )
+from rserpool.client.floods import KEEP_ALIVES_BURST, KEEP_ALIVES_PER_SECOND, OTHERS_BURST
 from rserpool.wire import asap, causes
 from rserpool.wire.errors import EncodeError
 from rserpool.wire.parameters import OperationError
@@ -43,7 +43,7 @@ class Case(SynchronousTestCase):
         """It is linked and wants to join."""
         self.element = Element(membership())
         self.now = 1000.0
-        self.element.linked()
+        self.element.linked(0.0)
         self.joined = self.element.join()
 
     def hear(self, message):
@@ -65,13 +65,13 @@ class Registering(Case):
 
     def test_only_when_wanted(self):
         """A registrar alone makes no registration: the application must want it."""
-        self.assertEqual(Element(membership()).linked(), [])
+        self.assertEqual(Element(membership()).linked(0.0), [])
 
     def test_only_when_linked(self):
         """Nothing is sent without a home registrar; it is when there is one."""
         element = Element(membership())
         self.assertEqual(sent(element.join()), [])
-        self.assertEqual([m.handle for m in sent(element.linked())], [b"web"])
+        self.assertEqual([m.handle for m in sent(element.linked(0.0))], [b"web"])
 
     def test_bad_membership(self):
         """A handle that no message can hold is refused before anything is started."""
@@ -99,7 +99,7 @@ class Registering(Case):
             (3, 2), (1, 2 / 3),
         ):  # fmt: skip
             element = Element(membership(life=life))
-            element.linked()
+            element.linked(0.0)
             element.join()
             effects = element.arrived(asap.encode(granted()), 0.0)
             self.assertAlmostEqual(timers(effects)[T4], seconds, msg=f"life {life}")
@@ -111,7 +111,7 @@ class Registering(Case):
         [hunt] = self.element.rang(T2)
         self.assertIsInstance(hunt, Hunt)
         self.element.unlinked()
-        self.assertEqual(len(sent(self.element.linked())), 1)
+        self.assertEqual(len(sent(self.element.linked(0.0))), 1)
 
     def test_update(self):
         """A new policy value is registered at once, under the same identifier."""
@@ -140,7 +140,7 @@ class Registering(Case):
         effects = self.element.unlinked()
         self.assertEqual(effects, [CancelTimer(name) for name in (T2, T3, T4, RETRY)])
         self.assertFalse(self.element.registered)
-        self.element.linked()
+        self.element.linked(0.0)
         self.assertEqual(told(self.hear(granted())), [What.REGISTERED])
 
     def test_expired(self):
@@ -188,7 +188,7 @@ class Rejected(Case):
             self.setUp()
             effects = self.hear(rejected(cause))
             self.assertEqual((told(effects), timers(effects)), ([What.REFUSED], {}))
-            self.assertEqual((self.element.rang(RETRY), self.element.linked()), ([], []))
+            self.assertEqual((self.element.rang(RETRY), self.element.linked(0.0)), ([], []))
 
     def test_correction(self):
         """After a correction the application may join again."""
@@ -260,12 +260,12 @@ class Leaving(Case):
         effects = self.hear(removed())
         self.assertEqual((told(effects), sent(effects)), ([What.WITHDRAWN], []))
         self.assertIn(CancelTimer(T3), effects)
-        self.assertEqual(self.element.linked(), [])
+        self.assertEqual(self.element.linked(0.0), [])
 
     def test_never_registered(self):
         """What was never registered has left at once."""
         element = Element(membership())
-        element.linked()
+        element.linked(0.0)
         effects = element.withdraw()
         self.assertEqual((sent(effects), told(effects)), ([], [What.WITHDRAWN]))
 
@@ -295,7 +295,7 @@ class Leaving(Case):
         self.hear(granted())
         self.element.unlinked()
         self.assertEqual(sent(self.element.withdraw()), [])
-        [message] = sent(self.element.linked())
+        [message] = sent(self.element.linked(0.0))
         self.assertIsInstance(message, asap.Deregistration)
 
     def test_timeout(self):
@@ -305,7 +305,7 @@ class Leaving(Case):
         [hunt] = self.element.rang(T3)
         self.assertIsInstance(hunt, Hunt)
         self.element.unlinked()
-        [message] = sent(self.element.linked())
+        [message] = sent(self.element.linked(0.0))
         self.assertIsInstance(message, asap.Deregistration)
 
     def test_denied(self):
@@ -382,7 +382,7 @@ class KeepAlive(Case):
         """With a new connection the home is unknown again, and learnt from a keep-alive."""
         self.hear(keep_alive())
         self.element.unlinked()
-        [message] = sent(self.element.linked())
+        [message] = sent(self.element.linked(0.0))
         self.assertEqual(message.element.home, 0)
         self.hear(granted())
         effects = self.hear(keep_alive(server=0x22222222))
@@ -394,10 +394,64 @@ class KeepAlive(Case):
         self.hear(keep_alive(server=0x22222222))
         self.assertEqual(self.element.home, HOME)
 
+    def acks(self, count, **what):
+        """How many of so many keep-alives in one moment are answered."""
+        return sum(len(sent(self.hear(keep_alive(**what)))) for _ in range(count))
+
+    def test_budget(self):
+        """What an honest registrar sends, three times over, is always answered."""
+        for _ in range(600):
+            self.now += 1 / KEEP_ALIVES_PER_SECOND
+            self.assertEqual(self.acks(1), 1)
+        self.assertEqual(self.element.floods.count, 0)
+
     def test_flood(self):
-        """What exceeds the budget isn't answered (RFC 5355 section 2.14); later it is."""
-        answers = [len(sent(self.hear(keep_alive()))) for _ in range(KEEP_ALIVES * 3)]
-        self.assertEqual(sum(answers), KEEP_ALIVES)
+        """What exceeds the budget isn't answered, and the registrar is left, and told why."""
+        self.assertEqual(self.acks(KEEP_ALIVES_BURST), KEEP_ALIVES_BURST)
+        [hunt] = self.hear(keep_alive())
+        self.assertEqual(hunt, Hunt("it floods us with keep-alives"))
+        self.assertEqual((self.element.floods.count, self.element.registered), (1, False))
+
+    def test_budget_for_all_homes(self):
+        """A registrar called again, or another one, has no new budget, but it refills."""
+        self.acks(KEEP_ALIVES_BURST)
+        self.element.unlinked()
+        self.element.linked(self.now)
+        [hunt] = self.hear(keep_alive(server=0x22222222))
+        self.assertIsInstance(hunt, Hunt)
         self.now += 1.0
-        answers = [len(sent(self.hear(keep_alive()))) for _ in range(KEEP_ALIVES * 3)]
-        self.assertEqual(sum(answers), KEEP_ALIVES)
+        self.assertEqual(self.acks(100), KEEP_ALIVES_PER_SECOND)
+
+    def test_adoption_floods(self):
+        """Registrars that would all be home have the same budget; beyond it none is adopted."""
+        for number in range(1, KEEP_ALIVES_BURST + 1):
+            self.assertEqual(self.acks(1, server=number, new_home=True), 1)
+        [hunt] = self.hear(keep_alive(server=0x7777, new_home=True))
+        self.assertIsInstance(hunt, Hunt)
+        self.assertEqual(self.element.home, KEEP_ALIVES_BURST)
+
+    def test_other_floods(self):
+        """So is what else comes unasked: keep-alives for others, ends, errors, the unknown."""
+        error = asap.Error(error=OperationError(causes=(causes.LackOfResources(),)))
+        for message in (keep_alive(b"db"), removed(), granted(), granted(b"db"), error):
+            self.setUp()
+            self.hear(granted())
+            answers = [self.hear(message) for _ in range(OTHERS_BURST)]
+            self.assertFalse([e for effects in answers for e in effects if type(e) is Hunt])
+            [hunt] = self.hear(message)
+            self.assertIn("it floods us with", hunt.reason)
+
+    def test_unknown_messages(self):
+        """Nor can it be made to send errors for ever."""
+        odd = b"\x60\x00\x00\x04"  # its highest bits, 01, want a report
+        answers = []
+        for _ in range(100):
+            answers += self.element.arrived(odd, self.now)
+        self.assertEqual(len(sent(answers)), OTHERS_BURST)
+
+    def test_what_was_asked_for(self):
+        """Answers to what we have sent are no flood, however often our load changes."""
+        self.hear(granted())
+        for number in range(200):
+            self.element.update(membership(policy=LeastUsed(load=number)))
+            self.assertEqual(told(self.hear(granted())), [What.RENEWED])

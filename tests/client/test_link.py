@@ -19,7 +19,7 @@ class Machine:
         self.heard = []
         self.wants = {}
 
-    def linked(self):
+    def linked(self, now):
         """There is a home."""
         self.heard.append("linked")
         return self.wants.get("linked", [])

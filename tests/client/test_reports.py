@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client.reports import ONE_EVENT, REPORTS, REPORTS_SECONDS, Reports
+from rserpool.client.reports import FRESH, ONE_EVENT, REPORTS, REPORTS_SECONDS, Reports
 from rserpool.wire import asap
 
 
@@ -45,6 +45,19 @@ class Reporting(SynchronousTestCase):
     def test_held(self):
         """What can't be sent yet is kept, the latest few, and given out once."""
         for number in range(REPORTS + 5):
-            self.reports.hold(b"%d" % number)
-        self.assertEqual(self.reports.held()[0].data, b"5")
-        self.assertEqual(self.reports.held(), [])
+            self.reports.hold(b"%d" % number, 1000.0)
+        self.assertEqual(self.reports.held(1001.0)[0].data, b"5")
+        self.assertEqual(self.reports.held(1001.0), [])
+
+    def test_stale(self):
+        """What has waited too long for a registrar isn't said any more: it may be over."""
+        self.reports.hold(b"old", 1000.0)
+        self.reports.hold(b"new", 1001.0)
+        held = self.reports.held(1000.0 + FRESH)
+        self.assertEqual([effect.data for effect in held], [b"new"])
+
+    def test_clock_going_back(self):
+        """A clock that is set back takes nothing from the budget, and gives nothing."""
+        self.assertTrue(self.said(1, 1000.0))
+        self.assertTrue(self.said(2, 10.0))
+        self.assertEqual(sum(self.said(number, 11.0) for number in range(3, 100)), REPORTS - 2)

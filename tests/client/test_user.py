@@ -25,7 +25,7 @@ class Case(SynchronousTestCase):
         """It is linked and has asked nothing."""
         self.user = User()
         self.now = 1000.0
-        self.user.linked()
+        self.user.linked(0.0)
         self.answers = []
 
     def ask(self, handle=b"web", items=None, answers=None):
@@ -77,13 +77,13 @@ class Resolving(Case):
     def test_bad_handle(self):
         """A handle that no message can hold is refused before anything is asked."""
         self.assertRaises(EncodeError, self.ask, b"x" * 70000)
-        self.assertEqual(self.user.linked(), [])
+        self.assertEqual(self.user.linked(0.0), [])
 
     def test_without_home(self):
         """Without a home registrar nothing is sent; it is when there is one (NR2)."""
         self.user.unlinked()
         self.assertEqual(self.ask(), [])
-        self.assertEqual([m.handle for m in sent(self.user.linked())], [b"web"])
+        self.assertEqual([m.handle for m in sent(self.user.linked(0.0))], [b"web"])
 
     def test_each_its_own(self):
         """Questions are answered each by its pool, whatever the order."""
@@ -120,7 +120,7 @@ class Resolving(Case):
         self.ask(answers=others)
         self.user.forget(self.answers.append)
         self.user.unlinked()
-        self.assertEqual(len(sent(self.user.linked())), 1)
+        self.assertEqual(len(sent(self.user.linked(0.0))), 1)
 
     def test_nonsense(self):
         """A registrar that sends nonsense is left."""
@@ -135,7 +135,7 @@ class Resolving(Case):
     def test_cache(self):
         """A fresh answer is used again without asking (C1, C4); a failure ends that."""
         self.user = User(stale=10.0)
-        self.user.linked()
+        self.user.linked(0.0)
         self.ask()
         self.hear(resolved(1))
         self.assertEqual(self.ask(), [])
@@ -152,7 +152,7 @@ class Unanswered(Case):
         effects = self.user.rang(name)
         self.assertEqual([type(effect) for effect in effects], [Hunt])
         self.user.unlinked()
-        return self.user.linked()
+        return self.user.linked(0.0)
 
     def test_asked_elsewhere(self):
         """When T1 rings it looks for another registrar and asks that one."""
@@ -168,7 +168,7 @@ class Unanswered(Case):
         for _ in range(MAX_REQUEST_RETRANSMIT):
             self.again(name)
         self.assertEqual((self.user.rang(name), self.answers), ([], [None]))
-        self.assertEqual(self.user.linked(), [])
+        self.assertEqual(self.user.linked(0.0), [])
 
     def test_own_timers(self):
         """A question's T1 isn't put off by other questions, nor by their answers."""
@@ -210,7 +210,7 @@ class Watching(Case):
         self.watch()
         self.hear(resolved(1, updates=True))
         self.user.unlinked()
-        [message] = sent(self.user.linked())
+        [message] = sent(self.user.linked(0.0))
         self.assertTrue(message.subscribe)
         self.hear(resolved(2, updates=True))
         self.assertEqual(self.found(), [[1], [2]])
@@ -223,7 +223,7 @@ class Watching(Case):
         self.hear(resolved(1, updates=True))
         self.hear(resolved(1, updates=True))
         self.user.unlinked()
-        self.assertEqual(len(sent(self.user.linked())), 1)
+        self.assertEqual(len(sent(self.user.linked(0.0))), 1)
         self.hear(resolved(2, updates=True))
         self.assertEqual((self.found()[-1], self.found(others)[-1]), ([2], [2]))
 
@@ -248,7 +248,7 @@ class Watching(Case):
         for _ in range(MAX_REQUEST_RETRANSMIT + 3):
             self.assertIsInstance(self.user.rang(name)[0], Hunt)
             self.user.unlinked()
-            self.user.linked()
+            self.user.linked(0.0)
 
     def test_unwatch(self):
         """Who watches no more hears no more, and is not asked for at a new home."""
@@ -257,7 +257,7 @@ class Watching(Case):
         self.user.unwatch(b"web")
         self.assertEqual(self.hear(resolved(2, updates=True)), [])
         self.user.unlinked()
-        self.assertEqual((self.user.linked(), self.found()), ([], [[1]]))
+        self.assertEqual((self.user.linked(0.0), self.found()), ([], [[1]]))
 
     def test_unwatch_before_answer(self):
         """Who watches no more before the answer leaves no T1 behind."""
@@ -297,4 +297,4 @@ class Reporting(Case):
         """Without a home it is kept, and told to the next one."""
         self.user.unlinked()
         self.assertEqual(self.user.report(b"web", 1, self.now), [])
-        self.assertEqual(len(sent(self.user.linked())), 1)
+        self.assertEqual(len(sent(self.user.linked(0.0))), 1)
