@@ -1,7 +1,9 @@
 """RFC 5355 section 2.14: a registrar floods an element with keep-alives, or is made to."""
 
+import contextlib
 import time
 
+from rserpool.client.floods import KEEP_ALIVES_BURST, KEEP_ALIVES_PER_SECOND
 from rserpool.security.psk.tls import ServerCreator
 from rserpool.wire import asap
 from tests.registrar.scene import registration
@@ -12,8 +14,6 @@ from tests.threats.scene import Attacked
 from tests.threats.scope import ROGUE
 
 BURST, RATE = 5, 1
-#: What `rserpool-pe` answers at most: at once, and each second.
-ANSWERS = 20
 
 
 class Made(Attacked):
@@ -81,8 +81,29 @@ class Rogue(Attacked):
         elif isinstance(message, asap.EndpointKeepAliveAck):
             self.acknowledged.append(time.monotonic())
 
+    def flood(self, caller, seconds):
+        """Send keep-alives until the element hangs up; how many were sent."""
+        sent, end = 0, time.monotonic() + seconds
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end:
+                batch = [
+                    asap.EndpointKeepAlive(new_home=i % 2 == 1, server=ROGUE + i, handle=pool)
+                    for i in range(50)
+                    for pool in (b"web", b"another")
+                ]
+                caller.say(*batch)
+                sent += len(batch)
+                time.sleep(0.01)
+        return sent
+
+    def within_budget(self, began):
+        """Whether it has answered as much as an honest registrar needs, and no more."""
+        seconds = time.monotonic() - began
+        allowed = 1 + KEEP_ALIVES_BURST + KEEP_ALIVES_PER_SECOND * seconds
+        self.assertLessEqual(len(self.acknowledged), allowed)
+
     def test_flood(self):
-        """An element answers as many as it needs to, and goes on with its work."""
+        """An element leaves who floods it, comes back later, and goes on with its work."""
         port = self.site.server("web-1")
         self.site.port = self.rogue.port
         process = self.site.element("web-1", port)
@@ -91,22 +112,36 @@ class Rogue(Attacked):
         caller.say(asap.EndpointKeepAlive(server=1, handle=b"web"))
         until(lambda: self.acknowledged)
         began = time.monotonic()
-        sent = 0
-        while time.monotonic() < began + 1.2:
-            batch = [
-                asap.EndpointKeepAlive(new_home=bool(i % 2), server=ROGUE + i, handle=handle)
-                for i in range(50) for handle in (b"web", b"another")
-            ]  # fmt: skip
-            caller.say(*batch)
-            sent += len(batch)
-            time.sleep(0.01)
-        self.assertGreater(sent, 3000)
+        for calls in (1, 2, 3):
+            caller = until(lambda calls=calls: self.callers[calls - 1 : calls])[0]
+            self.assertGreater(self.flood(caller, 5), 0)
         # It still looks after its server, and says so.
+        until(lambda: self.callers[3:])
         self.site.processes["server-web-1"].kill()
         until(lambda: [m for m in self.rogue.heard if isinstance(m, asap.Deregistration)], 10)
-        seconds = time.monotonic() - began
-        self.assertLessEqual(len(self.acknowledged), 1 + ANSWERS * (1 + seconds))
+        self.within_budget(began)
         self.assertIsNone(process.poll())
-        self.assertNotIn("Traceback", self.site.log("web-1"))
+        log = self.site.log("web-1")
+        self.assertIn("it floods us with", log)
+        self.assertNotIn("Traceback", log)
         # Nor is its log the flood's.
-        self.assertLess(self.site.log("web-1").count("\n"), 20 + ANSWERS * (1 + seconds))
+        self.assertLess(log.count("\n"), 80)
+
+    def test_left(self):
+        """Where there is another registrar, the element goes there, and stays in its pool."""
+        port = self.site.server("web-1")
+        honest = self.site.endpoint
+        self.site.port, kept = self.rogue.port, self.site.port
+        began = time.monotonic()
+        self.site.element("web-1", port, "--registrar", honest)
+        self.site.port = kept
+        flooded = 0
+        while self.site.elements() != {port}:
+            self.assertLess(time.monotonic(), began + 20)
+            if len(self.callers) > flooded:
+                flooded += 1
+                self.flood(self.callers[flooded - 1], 5)
+        self.assertEqual(flooded, 1, "it wasn't the first to be called")
+        self.within_budget(began)
+        time.sleep(1)
+        self.assertEqual((self.site.elements(), len(self.callers)), ({port}, 1))
