@@ -7,6 +7,8 @@ Applications use `PoolElement` and `PoolUser`.  The pure machines are `element`,
 
 from rserpool.client.element import Membership
 from rserpool.client.events import Notice, What
+from rserpool.client.failover import Failover, Standing
+from rserpool.client.pool_connection import NoElement, PoolConnection
 from rserpool.client.pool_element import PoolElement, Refused, new_identifier
 from rserpool.client.pool_user import NoAnswer, PoolUser
 from rserpool.client.resolution import Chooser, Resolution
@@ -15,16 +17,20 @@ from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 __all__ = [
     "Certified",
     "Chooser",
+    "Failover",
     "Membership",
     "NoAnswer",
+    "NoElement",
     "Notice",
     "Plain",
+    "PoolConnection",
     "PoolElement",
     "PoolUser",
     "PreSharedKey",
     "Refused",
     "Resolution",
     "Security",
+    "Standing",
     "What",
     "new_identifier",
 ]
