@@ -10,7 +10,6 @@ from rserpool.wire import parameters
 from rserpool.wire.parameters import PoolElement, SCTPTransport, UserTransport
 from rserpool.wire.policies import NAMES, Policy, UnknownPolicy
 
-_POLICY_NAMES = {cls: name for name, cls in NAMES.items()}
 _PROTOCOLS = {
     parameters.TCPTransport: "tcp",
     parameters.SCTPTransport: "sctp",
@@ -69,7 +68,8 @@ def policy(which: Policy) -> dict[str, Any]:
     if isinstance(which, UnknownPolicy):
         return {"name": f"{which.number:#010x}", "data": which.data.hex()}
     values: Any = which
-    return {"name": _POLICY_NAMES[type(which)], **attrs.asdict(values)}
+    [name] = [name for name, cls in NAMES.items() if cls is type(which)]
+    return {"name": name, **attrs.asdict(values)}
 
 
 def line(one: dict[str, Any]) -> str:

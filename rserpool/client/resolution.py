@@ -6,6 +6,7 @@ import attrs
 
 from rserpool.wire import policies
 from rserpool.wire.causes import Cause
+from rserpool.wire.delay import WeightedRandomDPF
 from rserpool.wire.parameters import PoolElement
 from rserpool.wire.policies import Policy, RoundRobin
 
@@ -13,7 +14,12 @@ from rserpool.wire.policies import Policy, RoundRobin
 _AROUND = (policies.RoundRobin, policies.WeightedRoundRobin)
 #: It selects "randomly [...] each time" (4.3.3, 4.4.3, 5.4.3); the weights have done their
 #: work at the registrar, which chose whom to list.
-_BY_CHANCE = (policies.Random, policies.WeightedRandom, policies.RandomizedLeastUsed)
+_BY_CHANCE = (
+    policies.Random,
+    policies.WeightedRandom,
+    policies.RandomizedLeastUsed,
+    WeightedRandomDPF,
+)
 
 
 class Random(Protocol):

@@ -24,25 +24,30 @@ from rserpool.transport import endpoints
 from rserpool.wire import policies
 from rserpool.wire.policies import NAMES, Policy
 
+#: What an element can't know, and what is a share of 2**32.
+_NOT_GIVEN = ("load", "distance")
+_SHARES = ("degradation", "dpf")
+
 
 def parse_policy(value: object) -> Policy:
     """
     Read ``round-robin`` or ``weighted-round-robin:weight=3``.
 
-    Loads aren't given: they are asked for.
+    Loads aren't given: they are asked for; nor are distances: the registrar measures them.
+    A fraction, of a load or a weight, may be written as 0.25 or as a share of 2**32.
 
     :raise ValueError: there is no such policy, or it has no such value.
     """
     name, _, rest = text(value).partition(":")
     if name not in NAMES:
         raise ValueError(f"{name!r} isn't a policy; there are {', '.join(NAMES)}")
-    wanted = [field.name for field in attrs.fields(NAMES[name]) if field.name != "load"]
+    wanted = [f.name for f in attrs.fields(NAMES[name]) if f.name not in _NOT_GIVEN]
     values: dict[str, int] = {}
     for part in rest.split(":") if rest else ():
         key, equals, digits = part.partition("=")
         if key not in wanted or not equals:
             raise ValueError(f"{name} has no {key!r}; it has {', '.join(wanted) or 'nothing'}")
-        values[key] = whole(0, 0xFFFFFFFF)(digits)
+        values[key] = _share(digits) if key in _SHARES else whole(0, 0xFFFFFFFF)(digits)
     missing = [key for key in wanted if key not in values]
     if missing:
         raise ValueError(f"{name} needs {', '.join(f'{key}=NUMBER' for key in missing)}")
@@ -50,6 +55,15 @@ def parse_policy(value: object) -> Policy:
         values["load"] = 0
     policy: Policy = NAMES[name](**values)
     return policy
+
+
+def _share(digits: str) -> int:
+    """A share of 2**32: a fraction, or the number itself."""
+    if "." in digits:
+        fraction: float = number(0.0, 1.0)(digits)
+        return min(0xFFFFFFFF, round(fraction * 2**32))
+    share: int = whole(0, 0xFFFFFFFF)(digits)
+    return share
 
 
 def _registrar(value: object) -> str:

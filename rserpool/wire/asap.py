@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar, dataclass_transform
 
 from rserpool.wire import policies
-from rserpool.wire.declared import inside, many, one, optional
+from rserpool.wire.declared import inside, many, one, one_of, optional
 from rserpool.wire.layout import UINT32, flag, kept, wire
 from rserpool.wire.messages import Decoded, MessageTypes
 from rserpool.wire.parameters import (
@@ -98,7 +98,7 @@ class HandleResolutionResponse:
 
     accepted_updates: bool = flag(0x01, default=False)
     handle: bytes = wire(_HANDLE)
-    policy: Policy | None = wire(optional(*policies.CLASSES), default=None)
+    policy: Policy | None = wire(one_of(policies.FAMILY, least=0), default=None)
     elements: tuple[PoolElement, ...] = wire(many(PoolElement), default=())
     error: OperationError | None = wire(optional(OperationError), default=None)
     unknown: tuple[bytes, ...] = kept(default=())

@@ -7,7 +7,7 @@ import attrs
 
 from rserpool.wire import policies
 from rserpool.wire.compiled import compile_codec
-from rserpool.wire.declared import one
+from rserpool.wire.declared import one, one_of
 from rserpool.wire.errors import EncodeError
 from rserpool.wire.layout import Codec, Report, Rest, header, kept, octets, tlv, wire
 from rserpool.wire.policies import Policy
@@ -79,7 +79,7 @@ class InconsistentPolicy:
     """The pool has another policy: this one (section 3.12.6)."""
 
     CODE: ClassVar[int] = 0x5
-    policy: Policy | None = wire(one(*policies.CLASSES, least=0), default=None)
+    policy: Policy | None = wire(one_of(policies.FAMILY, least=0), default=None)
     unknown: tuple[bytes, ...] = kept(default=())
 
 

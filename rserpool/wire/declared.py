@@ -83,6 +83,12 @@ def one(*classes: type, least: int = 1, most: int | None = 1) -> Slot:
     return Slot(readers, partial(_write, encoders), least, most, many=most is None)
 
 
+def one_of(family: Mapping[type, tuple[int, Encoder]], least: int = 1) -> Slot:
+    """A place for a parameter of a family of classes of one type, which may still grow."""
+    numbers = {number for number, _ in family.values()}
+    return Slot({n: DECODERS[n] for n in numbers}, partial(_write, family), least)
+
+
 def optional(*classes: type) -> Slot:
     """A place that may be empty."""
     return one(*classes, least=0)

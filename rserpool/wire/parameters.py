@@ -9,9 +9,18 @@ from typing import Any
 
 import attrs
 
-from rserpool.wire import policies
+from rserpool.wire import delay, policies
 from rserpool.wire.causes import Cause, decode_causes, encode_cause
-from rserpool.wire.declared import decode, encode, enter, inside, one, optional, parameter
+from rserpool.wire.declared import (
+    decode,
+    encode,
+    enter,
+    inside,
+    one,
+    one_of,
+    optional,
+    parameter,
+)
 from rserpool.wire.errors import BadValue, EncodeError, Missing
 from rserpool.wire.layout import (
     INT32,
@@ -66,6 +75,7 @@ __all__ = [
     "UDPTransport",
     "UserTransport",
     "decode",
+    "delay",
     "encode",
 ]
 
@@ -136,7 +146,7 @@ class PoolElement:
     home: int = wire(UINT32, default=0)  # its home registrar; 0 while it has none
     life: int = wire(INT32)  # seconds; -1 is for ever
     user_transport: UserTransport = wire(one(*USER_TRANSPORTS))
-    policy: Policy = wire(one(*policies.CLASSES))
+    policy: Policy = wire(one_of(policies.FAMILY))
     asap_transport: ServerTransport | None = wire(
         optional(SCTPTransport, TCPTransport), default=None
     )

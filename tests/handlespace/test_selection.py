@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.handlespace.handlespace import Handlespace, Limits
 from rserpool.handlespace.selection.drawn import Sums
 from rserpool.handlespace.selection.interface import selects
-from rserpool.wire import parameters, policies
+from rserpool.wire import delay, parameters, policies
 from rserpool.wire.parameters import PoolElement, TCPTransport
 
 ALL = 0xFFFFFFFF
@@ -55,7 +55,9 @@ EVERY = [
     policies.LeastUsedDegradation(load=3, degradation=1),
     policies.PriorityLeastUsed(load=3, degradation=1),
     policies.RandomizedLeastUsed(load=3),
-    policies.UnknownPolicy(number=0xB0002002, data=b"....."),
+    delay.WeightedRandomDPF(weight=3, dpf=1000, distance=50),
+    delay.LeastUsedDPF(load=3, dpf=1000, distance=50),
+    policies.UnknownPolicy(number=0xB0002003, data=b"....."),
 ]
 
 

@@ -13,6 +13,7 @@ from rserpool.security.certificate import make
 from rserpool.service.pe_options import ElementTable, Options, load, parse_policy
 from rserpool.service.settings import ConfigError, Override, key_of
 from rserpool.wire import policies
+from rserpool.wire.delay import LeastUsedDPF, WeightedRandomDPF
 
 EXAMPLE = Path(__file__).parents[2] / "etc" / "pe.toml"
 GIVEN = {"pool": "web", "service": "tcp:127.0.0.1:80", "registrar": "tcp:127.0.0.1:3864"}
@@ -248,6 +249,15 @@ class Policies(SynchronousTestCase):
                 policies.PriorityLeastUsed(load=0, degradation=5),
             ),
             ("randomized-least-used", policies.RandomizedLeastUsed(load=0)),
+            (
+                "least-used-degradation:degradation=0.25",
+                policies.LeastUsedDegradation(load=0, degradation=0x40000000),
+            ),
+            ("least-used-dpf:dpf=0.25", LeastUsedDPF(load=0, dpf=0x40000000, distance=0)),
+            (
+                "weighted-random-dpf:weight=7:dpf=1.0",
+                WeightedRandomDPF(weight=7, dpf=0xFFFFFFFF, distance=0),
+            ),
         ):
             self.assertEqual(parse_policy(text), policy)
 
@@ -260,6 +270,9 @@ class Policies(SynchronousTestCase):
             ("weighted-random:load=1", "it has weight"),
             ("round-robin:weight=1", "it has nothing"),
             ("least-used:load=7", "it has nothing"),
+            ("least-used-dpf:dpf=1.5", "a number from 0 to 1"),
+            ("least-used-dpf:dpf=0.1:distance=50", "it has dpf"),
+            ("weighted-random:weight=0.5", "whole number"),
         ):
             with self.assertRaises(ValueError) as caught:
                 parse_policy(text)

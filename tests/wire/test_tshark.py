@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.wire import asap, causes, enrp, parameters, policies
+from rserpool.wire import asap, causes, delay, enrp, parameters, policies
 from rserpool.wire.parameters import OperationError, PoolElement, ServerInformation
 from tests.programs import requires
 
@@ -31,6 +31,8 @@ POLICIES = [
     policies.LeastUsedDegradation(load=77, degradation=88),
     policies.PriorityLeastUsed(load=77, degradation=88),
     policies.RandomizedLeastUsed(load=77),
+    delay.WeightedRandomDPF(weight=77, dpf=88, distance=50),
+    delay.LeastUsedDPF(load=77, dpf=88, distance=50),
 ]
 CAUSES = [
     causes.Unspecified(),

@@ -15,6 +15,7 @@ REFUSED = {
     "0100000c000900064e450000": Missing,  # no element
     "0100002c000a0028": Misplaced,  # element before handle
     "0500000c000900055000000061626364": BadLength,  # octets after the message
+    "0100003c000900074450460000": Truncated,  # LU-DPF without its distance
     "0500000c0009000550000000050000": BadLength,  # two messages in one
     "050000c80009000550000000": Truncated,
     "050000040009000550000000": BadLength,

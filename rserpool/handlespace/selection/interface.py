@@ -21,7 +21,9 @@ class Selection(Protocol):
     """
     The elements of one pool in the order of its policy (RFC 5356).
 
-    A new policy is one module with one class of this kind, declared with `selects`.
+    A new policy is one class of this kind, declared with `selects`, and one that says what
+    the parameter holds, declared with `rserpool.wire.policies.policy`; both may stand in any
+    module that is imported before the first pool of that policy.
     """
 
     def add(self, element: Element) -> None:
