@@ -6,6 +6,7 @@ subject was settled before the first of them.
 """
 
 import enum
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 
 import attrs
@@ -20,6 +21,11 @@ class Protocol(enum.Enum):
     ENRP = "enrp"
 
 
+def unmeasured() -> float | None:
+    """Nobody knows how far away the peer is."""
+    return None
+
+
 @attrs.define(eq=False)
 class Channel:
     """
@@ -32,6 +38,8 @@ class Channel:
     :ivar local: our own address on it.
     :ivar dialled: the target of the `Dial` that made it; None: the peer has called us.
     :ivar reaches: handle and identifier of the pool element for whose `Reach` it was made.
+    :ivar rtt: asks the transport for the smoothed round-trip time in seconds, now; None: it
+        can't tell.
     """
 
     protocol: Protocol
@@ -41,4 +49,5 @@ class Channel:
     local: IPv4Address | IPv6Address | None = None
     dialled: str | None = None
     reaches: tuple[bytes, int] | None = None
+    rtt: Callable[[], float | None] = unmeasured
     contact: bytes = b""  # what peers are told of elements that register through it

@@ -9,10 +9,13 @@ identifier may, as RFC 5352 has it.
 import struct
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import attrs
 
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How, Registered
-from rserpool.registrar import replica
+from rserpool.registrar import distance, replica
 from rserpool.registrar.events import Channel
 from rserpool.registrar.membership import Membership
 from rserpool.registrar.share import Share
@@ -84,6 +87,8 @@ class Registration:
         element = pool.elements.get(int.from_bytes(data[at + 4 : at + 8], "big"))
         if element is None or element.channel is not channel:
             return None
+        if distance.asked(element.policy):
+            return None  # it may be nearer or farther now
         blob = element.blob
         # All but the home (octets 8 to 11), which the element may not know yet.
         if data[at + 12 :] != blob[12:] or data[at + 2 : at + 4] != blob[2:4]:
@@ -106,7 +111,7 @@ class Registration:
             home = 0 if former is None else former.home
             result = self._share.handlespace.register(
                 message.handle,
-                message.element,
+                _placed(message.element, channel),
                 home=self._share.server_id,
                 principal=_principal(channel.subject),
                 now=now,
@@ -192,6 +197,16 @@ class Registration:
             counters.registrations_changed += 1
         else:
             counters.registrations_renewed += 1
+
+
+def _placed(element: PoolElement, channel: Channel) -> PoolElement:
+    """The element, its policy knowing how far away it is."""
+    policy = distance.measured(element.policy, channel)
+    if policy is element.policy:
+        return element
+    known: Any = element
+    placed: PoolElement = attrs.evolve(known, policy=policy)
+    return placed
 
 
 def _principal(subject: Subject) -> str | None:

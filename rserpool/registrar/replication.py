@@ -7,7 +7,7 @@ An update is taken only from the element's home; see Note [Ownership] in
 
 from rserpool.handlespace.description import Description
 from rserpool.handlespace.element import Element
-from rserpool.registrar import replica
+from rserpool.registrar import distance, replica
 from rserpool.registrar.adoption import Adoption
 from rserpool.registrar.effects import Audit
 from rserpool.registrar.events import Channel
@@ -201,6 +201,7 @@ class Replication:
         if before is not None and before.home == self._share.server_id != home:
             self._membership.cede(before)
             self._adoption.forget(before)
+        entry = distance.extended(entry, peer.channel)
         result = self._handlespace.replicate(handle, entry, home)
         if not isinstance(result, Element):
             return f"{type(result).__name__} for an element of {shown(peer)}"

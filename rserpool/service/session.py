@@ -281,6 +281,7 @@ class Sessions:
             local=_own_address(connection),
             dialled=dialled,
             reaches=reaches,
+            rtt=connection.rtt,
         )
         self._channels[connection] = channel
         if self._ends is not None:

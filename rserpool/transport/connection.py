@@ -41,6 +41,7 @@ from rserpool.security.certificate.refusal import openssl_words
 from rserpool.security.credentials import Evidence
 from rserpool.security.psk.tls import NotAuthenticated, authentication, forget
 from rserpool.transport.direct import tune
+from rserpool.transport.distance import smoothed
 from rserpool.wire.errors import BadLength
 from rserpool.wire.framing import Splitter
 
@@ -230,6 +231,10 @@ class Connection(Protocol):
 
     def stopProducing(self) -> None:  # noqa: N802 - the transport calls it
         """The transport is gone."""
+
+    def rtt(self) -> float | None:
+        """How long a message takes to the peer and back, in seconds; None: unknown."""
+        return smoothed(self.transport)
 
     def __str__(self) -> str:
         return f"{self.address} port {self.port}"

@@ -45,6 +45,10 @@ class Connection:
         self.held = False
         self.end = ""
 
+    def rtt(self):
+        """A tenth of a second."""
+        return 0.1
+
     def hold(self):
         """Remember."""
         self.held = True
@@ -108,6 +112,12 @@ class Settling(SynchronousTestCase):
         for evidence, name in ((None, "plain"), (Evidence(Proof.ANONYMOUS), "anonymous")):
             self.open(evidence)
             self.assertEqual(self.core.told, [("opened", name)])
+
+    def test_distance(self):
+        """A channel can tell how far away its peer is."""
+        self.open(None)
+        [channel] = self.sessions.channels
+        self.assertEqual(channel.rtt(), 0.1)
 
     def test_proven(self):
         """A checker's subject makes the channel."""
