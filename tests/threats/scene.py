@@ -35,7 +35,11 @@ class Line:
         if creator is not None:
             self.tls = creator.clientConnectionForTLS(None)
             self.tls.set_connect_state()
-            self._drive(self.tls.do_handshake)
+            try:
+                self._drive(self.tls.do_handshake)
+            except BaseException:
+                self.close()  # nobody else ever has it
+                raise
 
     def __enter__(self):
         return self
