@@ -34,6 +34,7 @@ class Middle(threading.Thread):
         self.records = []
         self._to = port
         self._selector = selectors.DefaultSelector()
+        self._sockets = []
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._selector.register(self._server, selectors.EVENT_READ, self._accept)
@@ -49,8 +50,8 @@ class Middle(threading.Thread):
         """Let go of everything."""
         self._stopped.set()
         self.join(5)
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()
+        for each in (self._server, *self._sockets):
+            each.close()
         self._selector.close()
 
     def run(self):
@@ -62,11 +63,13 @@ class Middle(threading.Thread):
 
     def _accept(self):
         caller, _ = self._server.accept()
+        self._sockets.append(caller)
         try:
             called = socket.create_connection(("127.0.0.1", self._to), 5)
         except OSError:
             caller.close()
             return
+        self._sockets.append(called)
         up, down = _Pipe(self, UP, caller, called), _Pipe(self, DOWN, called, caller)
         up.other, down.other = down, up
         for pipe in (up, down):

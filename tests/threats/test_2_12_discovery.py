@@ -162,11 +162,12 @@ class Forged(Attacked):
                 answer = asap.RegistrationResponse(
                     handle=message.handle, identifier=message.element.identifier
                 )
-                flood = [announcement(trap.port, each) for each in range(1, THOUSANDS)]
+                some = [announcement(trap.port, each) for each in range(1, 10)]
                 alive = asap.EndpointKeepAlive(server=ROGUE, handle=message.handle)
-                caller.say(answer, *flood, alive)
+                caller.say(answer, *some, alive)
             else:
                 told.append(message)
+                caller.say(*(announcement(trap.port, each) for each in range(1, THOUSANDS)))
 
         rogue = Impostor(self, ServerCreator({"web-1": self.secret()}.get), announces)
         self.site.twistd("web-1", "rserpool-pe", "--pool", "web", "--registrar", rogue.endpoint,
@@ -174,7 +175,9 @@ class Forged(Attacked):
                          "--psk", str(self.site.files / "web-1.psk"))  # fmt: skip
         until(lambda: told)
         self.assertIsInstance(told[0], asap.EndpointKeepAliveAck)
-        self.assertEqual((trap.calls, rogue.calls), (0, 1))
+        # A few it doesn't heed; for thousands it leaves (section 2.14).
+        until(lambda: "it floods us with messages" in self.site.log("web-1"))
+        self.assertEqual(trap.calls, 0)
         self.assertNotIn("Traceback", self.site.log("web-1"))
 
     def test_multicast(self):
