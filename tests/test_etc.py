@@ -43,7 +43,9 @@ class Registrar(SynchronousTestCase):
                 key = key_of(field.name)
                 self.assertIn(key, document[table])
                 if table != "registrar" and field.default is not None:
-                    self.assertEqual(document[table][key], field.default, key)
+                    default = field.default
+                    default = list(default) if field.metadata["many"] else default
+                    self.assertEqual(document[table][key], default, key)
 
 
 class Rules(SynchronousTestCase):

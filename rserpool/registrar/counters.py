@@ -32,6 +32,9 @@ class Counters:
     peer_updates: int = 0  # ENRP_HANDLE_UPDATEs that have come
     peer_refusals: int = 0  # messages of peers that were refused
     peer_errors: int = 0  # ENRP_ERRORs that have come
+    announcements: int = 0  # of ourselves, to pool elements and users
+    presences_overheard: int = 0  # by multicast, from whoever
+    presences_over_limit: int = 0  # of these, beyond what we call because of them
     resyncs: int = 0  # differences from a peer, mended by its list
     takeovers_started: int = 0
     takeovers_won: int = 0

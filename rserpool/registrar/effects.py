@@ -4,6 +4,8 @@ import attrs
 
 from rserpool.registrar.events import Channel
 from rserpool.security.decisions import Subject
+from rserpool.wire.asap import ServerAnnounce
+from rserpool.wire.enrp import Presence
 from rserpool.wire.parameters import UserTransport
 
 
@@ -47,9 +49,13 @@ class CancelTimer:
 
 @attrs.frozen
 class Announce:
-    """One message for everybody who listens (RFC 5352 section 3.6)."""
+    """
+    One message for everybody who listens to its group (RFC 5352 section 3.6).
 
-    data: bytes
+    A transport in it that has no addresses has those that the group is sent to from.
+    """
+
+    message: ServerAnnounce | Presence
 
 
 @attrs.frozen

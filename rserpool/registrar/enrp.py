@@ -13,6 +13,7 @@ import attrs
 
 from rserpool.registrar import (
     adoption,
+    announcing,
     audit,
     chores,
     download,
@@ -112,6 +113,13 @@ class Scope:
         self.joining = joining.Joining(
             share, self.peers, self._targets, self._downloads, self._learn
         )
+        self.announcing = announcing.Announcing(
+            share,
+            self._targets,
+            lambda: self.joining.joined,
+            self.peers.ourselves,
+            self.peers.alarm,
+        )
         self._tables = tables.Tables(share, self.peers, lambda: self.joining.joined)
         self._bad: dict[Channel, int] = {}
         self._asked: set[Channel] = set()
@@ -135,17 +143,20 @@ class Scope:
             adoption.ALARM: self.adoption.rang,
             joining.ALARM: self.joining.rang,
             chores.ALARM: self.chores.rang,
+            announcing.ALARM: self.announcing.rang,
         }
 
     def start(self, now: float) -> None:
         """Begin to look for the others."""
         self.peers.start(now)
         self.joining.start(now)
+        self.announcing.start(now)
 
     def connected(self, channel: Channel, now: float) -> None:
         """A connection with another registrar is up."""
         if channel.dialled is not None:
-            self._targets.reached(channel)
+            self._targets.reached(channel, now)
+            self.peers.alarm(now)
             self.peers.present(channel, ask=True)
             self.joining.connected(channel, now)
 

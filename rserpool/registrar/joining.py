@@ -47,11 +47,15 @@ class Joining:
         self._mentor: Channel | None = None
         self._until: float | None = None
         self._rounds = 0
+        self._listening: float | None = None  # until then others may be heard of
         self.joined = False
 
     def start(self, now: float) -> None:
-        """Begin; without others to look for, at once with the service."""
-        if not len(self._targets):
+        """Begin; without others to look for, or to hear of, at once with the service."""
+        if self._share.settings.hears:
+            self._listening = now + self._share.settings.max_time_no_response
+            self._share.alarms.at(ALARM, self._listening, now)
+        elif not len(self._targets):
             self._serve("alone: no other registrar is configured", "scope.alone")
 
     def connected(self, channel: Channel, now: float) -> None:
@@ -63,7 +67,7 @@ class Joining:
 
     def unreachable(self, now: float) -> None:
         """A call has failed: perhaps nobody is there."""
-        if not self.joined and not self._mentors and not self._targets.waiting():
+        if not self.joined and not self._mentors and not self._waiting(now):
             self._serve("alone: no other registrar can be reached", "scope.alone")
 
     def lost(self, channel: Channel, now: float) -> None:
@@ -102,12 +106,15 @@ class Joining:
 
     def rang(self, now: float) -> None:
         """The timer rang: no answer, or a pause is over."""
-        if self.joined or self._until is None:
+        if self.joined:
             return
-        if self._until > now:
-            self._share.alarms.at(ALARM, self._until, now)
-        else:
+        if self._until is None:
+            self.unreachable(now)
+        elif self._until <= now:
             self._next(now)
+        self._share.alarms.at(ALARM, self._until, now)
+        if self._waiting(now):
+            self._share.alarms.at(ALARM, self._listening, now)
 
     def _next(self, now: float) -> None:
         """Ask the next mentor; when all have been asked, wait or begin alone."""
@@ -124,14 +131,20 @@ class Joining:
         elif self._mentors:
             self._rounds += 1
             # One that hasn't answered yet may have what we all have lost.
-            first = self._first() and not self._targets.waiting()
+            first = self._first() and not self._waiting(now)
             if first or self._rounds >= ROUNDS:
                 self._serve("alone: all others are starting, too", "scope.alone")
             else:
                 self._tried.clear()
                 self._wait(PAUSE, now)
-        elif not self._targets.waiting():
+        elif not self._waiting(now):
             self._serve("alone: no other registrar can be reached", "scope.alone")
+
+    def _waiting(self, now: float) -> bool:
+        """Whether somebody may come still of whom we know nothing yet."""
+        if self._listening is not None and self._listening <= now:
+            self._listening = None
+        return self._listening is not None or self._targets.waiting()
 
     def _first(self) -> bool:
         """Whether ours is the smallest ID of all that are connected, and all are known."""

@@ -204,7 +204,7 @@ class Peers:
             sender=share.server_id,
             receiver=0 if peer is None else peer.identifier,
             checksum=share.handlespace.checksum(share.server_id),
-            server=self._ourselves(channel),
+            server=self._ourselves_on(channel),
         )
         share.tell(channel, message)
 
@@ -308,16 +308,24 @@ class Peers:
         # Its answer has its checksum: what was lost on the other connection shows.
         self.present(channel, ask=True)
 
-    def _ourselves(self, channel: Channel) -> ServerInformation | None:
-        """Where this registrar is called, if anywhere."""
+    def ourselves(self) -> ServerInformation | None:
+        """Where this registrar is called, if anywhere; maybe without an address yet."""
         transport = self._settings.enrp_transport
         if transport is None:
             return None
-        if not transport.addresses:
-            if channel.local is None:
-                return None
-            transport = type(transport)(port=transport.port, addresses=(channel.local,))
         return ServerInformation(identifier=self._share.server_id, transport=transport)
+
+    def _ourselves_on(self, channel: Channel) -> ServerInformation | None:
+        """The same, with the address of a connection where none is configured."""
+        server = self.ourselves()
+        if server is None or server.transport.addresses:
+            return server
+        if channel.local is None:
+            return None
+        transport = type(server.transport)(
+            port=server.transport.port, addresses=(channel.local,)
+        )
+        return ServerInformation(identifier=server.identifier, transport=transport)
 
     def _audit(self, what: str, peer: Peer, outcome: str) -> None:
         subject = None if peer.channel is None else peer.channel.subject

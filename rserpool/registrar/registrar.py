@@ -93,6 +93,14 @@ class Registrar:
             effects += self._share.taken()
         return effects
 
+    def overheard(self, protocol: Protocol, data: bytes, host: str, now: float) -> list[Effect]:
+        """A datagram has come to a group of `protocol`, as it seems from `host`."""
+        if protocol is Protocol.ENRP:
+            self._scope.announcing.presented(data, host, now)
+        else:
+            self._scope.announcing.announced(data, now)
+        return self._share.taken()
+
     def lost(self, channel: Channel, now: float) -> list[Effect]:
         """`channel` is gone."""
         if channel.protocol is Protocol.ENRP:

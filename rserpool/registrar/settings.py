@@ -45,6 +45,14 @@ class Settings:
     #: Where peers may call this registrar; None: nowhere.  Addresses that are not given are
     #: those of each connection.
     enrp_transport: ServerTransport | None = None
+    #: Where pool elements and users may call it, as it announces to groups; see `Announce`.
+    asap_transports: tuple[ServerTransport, ...] = ()
+    #: Seconds between two announcements (T6-Serverannounce, RFC 5352 section 7.1).
+    server_announce: float = 1.0
+    #: Announce ourselves to pool elements and users; to registrars; and call those who do so.
+    announces: bool = False
+    presents: bool = False
+    hears: bool = False
     #: Bit 0 of ENRP_HANDLE_UPDATE (draft-dreibholz-rserpool-enrp-takeover) is heeded.
     takeover_suggestion: bool = False
     #: The smaller server ID goes on with a takeover, as rsplib has it; else the larger one

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from rserpool.registrar.effects import Dial
+from rserpool.registrar.effects import Close, Dial
 from rserpool.registrar.events import Channel
 from rserpool.registrar.share import Share
 
@@ -25,6 +25,9 @@ FAILURES = 30
 SOON, LATER = 0.1, 1.0
 #: Targets that others tell us of: a rogue registrar could have us call everybody.
 MAXIMUM_TARGETS = 256
+#: Targets at a time that are known by a presence alone, which anybody may have multicast.  Each
+#: is called once, and forgotten if nobody proves there that he is a registrar.
+MAXIMUM_OVERHEARD = 16
 
 
 @attrs.define(eq=False)
@@ -39,6 +42,7 @@ class Target:
     channel: Channel | None = None
     peer: int | None = None  # who was there last
     ours: bool = False  # we were there ourselves
+    overheard: int = 0  # who is there, as somebody has said by multicast; nobody has proven it
 
 
 class Targets:
@@ -63,21 +67,25 @@ class Targets:
 
     def due(self, now: float) -> None:
         """Call those whose time has come, unless their peer has called us since."""
-        for target in self._targets.values():
+        for target in list(self._targets.values()):
             if target.due is None or target.due > now:
                 continue
             target.due = None
+            if target.overheard and self._needless(target):
+                continue
             if target.peer not in self._share.peers and not target.calling:
                 target.calling = True
                 self._share.emit(Dial(target.text))
 
-    def reached(self, channel: Channel) -> None:
+    def reached(self, channel: Channel, now: float) -> None:
         """A call came about."""
         target = self._targets.get(channel.dialled or "")
         if target is not None:
             target.calling = False
             target.channel = channel
-            target.due = None
+            # Who was only heard of must say soon who he is, or he would hold his place.
+            soon = now + self._share.settings.max_time_no_response
+            target.due = soon if target.overheard else None
 
     def answered(self, channel: Channel, peer: int) -> None:
         """`peer` is who is there."""
@@ -85,6 +93,7 @@ class Targets:
         if target is not None:
             target.peer = peer
             target.failures = 0
+            self._trust(target)
 
     def ourselves(self, channel: Channel) -> None:
         """It is our own address: never call it again."""
@@ -92,11 +101,14 @@ class Targets:
         if target is not None:
             target.ours = True
             target.peer = None
+            self._trust(target)
 
     def failed(self, text: str, now: float) -> None:
         """A call has failed."""
         target = self._targets.get(text)
-        if target is not None:
+        if target is not None and target.overheard:
+            del self._targets[text]
+        elif target is not None:
             target.calling = False
             if target.configured or target.peer is not None or target.failures < FAILURES:
                 self._again(target, now)
@@ -116,7 +128,9 @@ class Targets:
                 continue
             if target.channel is channel:
                 target.channel = None
-            if peer is None:
+            if target.overheard:
+                del self._targets[target.text]
+            elif peer is None:
                 self._again(target, now)  # it never said who it is
             else:
                 first = self._share.server_id < peer
@@ -131,11 +145,29 @@ class Targets:
             if target.text == text or target.text.endswith(f"={text}"):
                 # It has called us before we have reached it.
                 target.peer = peer
+                self._trust(target)
                 return
         if text not in self._targets and len(self._targets) < MAXIMUM_TARGETS:
             target = self._targets[text] = Target(text, configured=False, peer=peer)
             # Most of those that are new to us find us as well.
             self._set(target, now + LATER * self._share.random.random())
+
+    def knows(self, text: str) -> bool:
+        """Whether it is called there anyway."""
+        return any(
+            target.text == text or target.text.endswith(f"={text}")
+            for target in self._targets.values()
+        )
+
+    def overheard(self, text: str, who: int, now: float) -> bool:
+        """Somebody says by multicast that `who` is there; whether it will be called."""
+        count = sum(bool(target.overheard) for target in self._targets.values())
+        if count >= MAXIMUM_OVERHEARD or len(self._targets) >= MAXIMUM_TARGETS:
+            return False
+        target = self._targets[text] = Target(text, configured=False, overheard=who)
+        # It hears us as well: seldom both call in the same moment.
+        self._set(target, now + LATER * self._share.random.random())
+        return True
 
     def forget(self, peer: int, now: float) -> None:
         """
@@ -157,6 +189,22 @@ class Targets:
             and target.peer not in self._share.peers
             for target in self._targets.values()
         )  # fmt: skip
+
+    def _needless(self, target: Target) -> bool:
+        """Give up who was only heard of: he has called us meanwhile, or is there and silent."""
+        if target.channel is not None:
+            self._share.emit(Close(target.channel, "it doesn't say who it is"))
+        elif target.overheard not in self._share.peers:
+            return False
+        else:
+            del self._targets[target.text]
+        return True
+
+    def _trust(self, target: Target) -> None:
+        """He has proven that he is there, and is a target as any."""
+        if target.overheard:
+            target.overheard = 0
+            target.due = None
 
     def _again(self, target: Target, now: float) -> None:
         pause = min(FIRST_PAUSE * 2.0 ** min(target.failures, _DOUBLINGS), LONGEST_PAUSE)

@@ -16,6 +16,8 @@ from rserpool.registrar.settings import Settings
 from rserpool.security.budgets import Rate, Rates
 from rserpool.security.decisions import Mode
 from rserpool.service.contradictions import INSTEAD, contradictions
+from rserpool.service.groups import AnnounceTable, listeners
+from rserpool.service.groups import contradictions as group_contradictions
 from rserpool.service.kinds import (
     concrete_interface,
     endpoint,
@@ -288,6 +290,7 @@ TABLES: dict[str, type] = {
     "timers": TimersTable,
     "limits": LimitsTable,
     "audit": AuditTable,
+    "announce": AnnounceTable,
 }
 
 
@@ -312,6 +315,7 @@ class Config:
     timers: TimersTable
     limits: LimitsTable
     audit: AuditTable = AuditTable()
+    announce: AnnounceTable = AnnounceTable()
 
     @property
     def server_id(self) -> int:
@@ -354,6 +358,11 @@ class Config:
             max_time_no_response=timers.max_time_no_response,
             rehome_timeout=timers.rehome_timeout,
             enrp_transport=self.enrp_transport,
+            server_announce=timers.server_announce,
+            asap_transports=() if self.announce.silent else listeners(self.registrar),
+            announces=bool(self.announce.asap_group),
+            presents=bool(self.announce.enrp_group),
+            hears=self.announce.hears(self.required),
             takeover_suggestion=self.registrar.takeover_suggestion,
             keep_alive_interval=timers.keep_alive_interval,
             keep_alive_timeout=timers.keep_alive_timeout,
@@ -454,6 +463,13 @@ def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Confi
     for key, words in contradictions(config.registrar):
         if not reader.at_fault("registrar", key, *INSTEAD.get(key, ())):
             reader.fault("registrar", key, words)
+    for key, words in group_contradictions(
+        config.announce, config.registrar, config.enrp_transport
+    ):
+        if not reader.at_fault("announce", key) and not reader.at_fault(
+            "registrar", "asap", "asap-tls", "enrp", "enrp-tls", "security"
+        ):
+            reader.fault("announce", key, words)
     return reader, config
 
 

@@ -53,7 +53,7 @@ class Driver:
     :param seconds: the registrar's time: monotonic, so that a clock set back or forth
         expires nothing.
     :param audit: takes each :class:`Audit` effect.
-    :ivar on_dial, on_reach, on_serve: who performs these.
+    :ivar on_dial, on_reach, on_announce, on_serve: who performs these.
 
     Note [One write]
 
@@ -82,6 +82,7 @@ class Driver:
         self._stopped = False
         self.on_dial: Callable[[str], None] = self._nobody
         self.on_reach: Callable[[Reach], None] = self._nobody
+        self.on_announce: Callable[[Announce], None] = self._nobody
         self.on_serve: Callable[[], None] = lambda: None
         self._performers: dict[type, Callable[..., None]] = {
             Send: self._send,
@@ -114,6 +115,10 @@ class Driver:
         """Whole messages have come."""
         for effect in self.registrar.arrived(channel, messages, self._seconds()):
             self._performers[effect.__class__](effect)
+
+    def overheard(self, protocol: Speaks, data: bytes, host: str) -> None:
+        """A datagram has come to a group."""
+        self._perform(self.registrar.overheard(protocol, data, host, self._seconds()))
 
     def lost(self, channel: Channel) -> None:
         """The connection of `channel` is gone."""
@@ -206,7 +211,7 @@ class Driver:
         self._log.debug("nobody to do {wanted}", wanted=wanted)
 
     def _announce(self, effect: Announce) -> None:
-        self._log.debug("nobody to announce to: {count} octets", count=len(effect.data))
+        self.on_announce(effect)
 
     def _audit_effect(self, effect: Audit) -> None:
         self._audit(effect)

@@ -24,6 +24,7 @@ from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.pairwise import objection
 from rserpool.security.psk.tls import Reason, ServerCreator
+from rserpool.service.announcer import Announcer
 from rserpool.service.caller import Caller
 from rserpool.service.config import TABLES, Config, read
 from rserpool.service.dialler import Dialler
@@ -157,6 +158,13 @@ class RegistrarService(Service):
         self.caller = Caller(reactor, self.sessions, Watch(config.patience, reactor))
         self.driver.on_dial = self.dialler.dial
         self.driver.on_serve = self._serve
+        self.announcer = Announcer(
+            reactor,
+            config.announce,
+            hears=config.announce.hears(config.required),
+            overheard=self.driver.overheard,
+        )
+        self.driver.on_announce = self.announcer.announce
         if not config.required:
             self.driver.on_reach = self.caller.reach
         creator = security.creator() if table.asap_tls else None
@@ -195,6 +203,10 @@ class RegistrarService(Service):
                 )
             )
         failures: list[str] = []
+        try:
+            self.announcer.open()
+        except ValueError as error:
+            failures.append(str(error))
 
         def failed(failure: Failure) -> None:
             first: Any = failure.value
@@ -231,6 +243,7 @@ class RegistrarService(Service):
         self.sessions.stop()
         self.peer_sessions.stop()
         self.driver.stop()
+        self.announcer.stop()
         self.dialler.stop()
         self.caller.stop()
         stopping: list[Deferred[Any]] = [listener.stop() for _, listener in self.listeners]
@@ -302,9 +315,23 @@ class RegistrarService(Service):
         if self.config.peers:
             others = ", ".join(peer.target for peer in self.config.peers)
             self._log.info("looking for other registrars: {others}", others=others)
+        if self.announcer.groups:
+            self._log.info(
+                "announcing to {groups}; {calls}",
+                groups=", ".join(self.announcer.groups), calls=self._calls(),
+            )  # fmt: skip
         if self.status is not None:
             self._log.info("status on {where}", where=self.status.where)
         self._reminder.say()
+
+    def _calls(self) -> str:
+        """What becomes of other registrars' announcements, in words."""
+        if not self.config.announce.hears(self.config.required):
+            return "other registrars' aren't heard"
+        proven = (
+            "TLS decides whom to believe" if self.config.required else "nobody proves anything"
+        )
+        return f"registrars that announce themselves are called: {proven}"
 
     def _secured(self, listener: Listener) -> str:
         """How a listener is secured, in words."""

@@ -4,7 +4,16 @@ import random
 from ipaddress import ip_address
 
 from rserpool.handlespace.handlespace import Handlespace, Limits
-from rserpool.registrar.effects import Audit, Close, Dial, Reach, Send, Serve, SetTimer
+from rserpool.registrar.effects import (
+    Announce,
+    Audit,
+    Close,
+    Dial,
+    Reach,
+    Send,
+    Serve,
+    SetTimer,
+)
 from rserpool.registrar.events import Channel, Protocol
 from rserpool.registrar.registrar import Registrar
 from rserpool.registrar.settings import Settings
@@ -34,6 +43,7 @@ class Scope:
         )
         self.now = 1000.0
         self.timers, self.sent = {}, {}
+        self.announced = []
         self.dialled, self.closed, self.reached, self.audits = [], [], [], []
         self.serving = False
         if start:
@@ -64,6 +74,12 @@ class Scope:
         encoded = [m if isinstance(m, bytes) else enrp.encode(m) for m in messages]
         self.perform(self.registrar.arrived(channel, encoded, self.now))
         return self.said(channel)
+
+    def overhear(self, message, host="192.0.2.9", protocol=Protocol.ENRP):
+        """A datagram comes to a group."""
+        if not isinstance(message, bytes):
+            message = (enrp if protocol is Protocol.ENRP else asap).encode(message)
+        self.perform(self.registrar.overheard(protocol, message, host, self.now))
 
     def said(self, channel, kind=object):
         """What a peer was told since the last time; of one kind."""
@@ -124,6 +140,8 @@ class Scope:
                 self.timers[effect.name] = self.now + effect.seconds
             elif isinstance(effect, Dial):
                 self.dialled.append(effect.target)
+            elif isinstance(effect, Announce):
+                self.announced.append(effect.message)
             elif isinstance(effect, Close):
                 self.closed.append(effect.channel)
             elif isinstance(effect, Reach):

@@ -129,7 +129,7 @@ class Driving(SynchronousTestCase):
 
     def test_announce(self):
         """An announcement without a group to announce to is dropped."""
-        self.want(Announce(b"...."))
+        self.want(Announce(asap.ServerAnnounce(server=1)))
         self.assertEqual(self.wire.written, [])
 
 

@@ -1,0 +1,24 @@
+"""
+Where a registrar is called: a transport parameter as an endpoint description.
+
+``tcp:192.0.2.7:3863``, ``sctp:[2001:db8::7]:3863``: which transport it is the parameter says.
+"""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from rserpool.wire.transports import SCTPTransport, TCPTransport
+
+#: The first word of the description, by the type of the parameter.
+KINDS: dict[type, str] = {TCPTransport: "tcp", SCTPTransport: "sctp"}
+_BROADCAST = IPv4Address(0xFFFFFFFF)
+
+
+def place(kind: str, host: object, port: int) -> str:
+    """Describe one endpoint; an address of IPv6 stands in brackets."""
+    text = str(host)
+    return f"{kind}:[{text}]:{port}" if ":" in text else f"{kind}:{text}:{port}"
+
+
+def callable_at(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is that of one host."""
+    return not (address.is_unspecified or address.is_multicast or address == _BROADCAST)
