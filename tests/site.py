@@ -100,9 +100,12 @@ class Site:
         return process
 
     def listens(self):
-        """Whether the registrar does."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Whether the registrar does, its status page included, which comes last."""
+        for port in (self.port, self.status_port):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return False
+        return True
 
     def element(self, name, port, *words, key=None):
         """Start a wrapper."""
