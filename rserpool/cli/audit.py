@@ -17,16 +17,15 @@ _MOST = 20
 
 def verify(args: argparse.Namespace) -> int:
     """Follow the chain through the files given, and those that were rotated from them."""
-    verifier = Verifier()
+    # Before the files are read: lines that are written meanwhile are after this head.
+    verifier = Verifier(_head(args))
     for path in _all(args.file):
         try:
             with open(path, "rb") as file:
                 verifier.feed(path, file)
         except OSError as error:
             raise Failure(f"{path}: can't be read: {error.strerror}") from None
-    head = _head(args)
-    if head is not None:
-        verifier.expect(head)
+    verifier.end()
     faults = [f"{fault.where}: {fault.words}" for fault in verifier.faults]
     last = verifier.head or Head()
     tell(

@@ -78,16 +78,20 @@ class Verifier:
     """
     Follows a chain through one file after the other, the oldest first.
 
+    :ivar kept: a line as somebody else knows it: it must be here, and the same.
     :ivar head: the last line that was seen.
     :ivar lines: how many there were.
     :ivar notes: what isn't wrong, and an auditor should know.
     :ivar faults: where it is broken.
     """
 
+    kept: Head | None = None
     head: Head | None = None
     lines: int = 0
     notes: list[str] = attrs.field(factory=list)
     faults: list[Fault] = attrs.field(factory=list)
+    _seen: bool = False
+    _other: str = ""  # where another line stands with the number of the one that was kept
 
     def feed(self, name: str, lines: Iterable[bytes]) -> None:
         """
@@ -104,15 +108,20 @@ class Verifier:
         if self.lines == before:
             self.faults.append(Fault(name, "there is no line of an audit log in it"))
 
-    def expect(self, head: Head) -> None:
-        """Whoever kept this head has seen that line: it must be here, and the same."""
+    def end(self) -> None:
+        """There are no more files: whether the line that was kept was among them."""
+        if self.kept is None or self._seen:
+            return
         seq = 0 if self.head is None else self.head.seq
-        if self.head is None or seq < head.seq:
-            words = f"the chain ends at line {seq}, but there was a line {head.seq}"
+        if self._other:
+            words = f"line {self.kept.seq} isn't the one that was written"
+            self.faults.append(Fault(self._other, words))
+        elif seq < self.kept.seq:
+            words = f"the chain ends at line {seq}, but there was a line {self.kept.seq}"
             self.faults.append(Fault("the end", f"{words}: its end was cut off"))
-        elif seq == head.seq and self.head != head:
-            words = f"line {seq} isn't the one that was written"
-            self.faults.append(Fault("the end", words))
+        else:
+            words = f"line {self.kept.seq} isn't here: give the older files, too"
+            self.faults.append(Fault("the beginning", words))
 
     def _line(self, where: str, line: bytes, strict: bool) -> None:
         split = _split(line)
@@ -121,6 +130,7 @@ class Verifier:
             return
         self.lines += 1
         body, found = split
+        self._compare(where, found, _continues(body))
         before = self._before(where, body, found, strict)
         if before is not None and found.seq != before.seq + 1:
             self.faults.append(Fault(where, _gap(before.seq, found.seq)))
@@ -129,6 +139,14 @@ class Verifier:
             self.faults.append(Fault(where, words))
         # Go on from what stands there, so that each break is told once.
         self.head = found
+
+    def _compare(self, where: str, *found: Head | None) -> None:
+        """Look for the line that was kept elsewhere: see Note [Chain]."""
+        for head in found:
+            if self.kept is None or head is None or head.seq != self.kept.seq:
+                continue
+            self._seen = self._seen or head == self.kept
+            self._other = where
 
     def _before(self, where: str, body: bytes, found: Head, strict: bool) -> Head | None:
         """What a line must go on with; None: nobody can tell."""
@@ -161,6 +179,8 @@ def _split(line: bytes) -> tuple[bytes, Head] | None:
 
 def _continues(body: bytes) -> Head | None:
     """What the first line of a file says that it goes on with."""
+    if b'"continues": ' not in body:
+        return None
     try:
         return Head.parse(json.loads(body + b"}")[CONTINUES])
     except (ValueError, KeyError, TypeError):

@@ -25,11 +25,10 @@ def begun(count, begin=Head()):  # noqa: B008
 
 def faults(*files, head=None):
     """What is wrong with them."""
-    verifier = Verifier()
+    verifier = Verifier(head)
     for number, lines in enumerate(files):
         verifier.feed(f"f{number}", lines)
-    if head is not None:
-        verifier.expect(head)
+    verifier.end()
     return [fault.words for fault in verifier.faults]
 
 
@@ -76,6 +75,24 @@ class Broken(SynchronousTestCase):
         other, _ = chain({"what": "other"}, *({"n": n} for n in range(9)))
         self.assertEqual(faults(other), [])
         self.assertIn("isn't the one", faults(other, head=self.head)[0])
+
+    def test_rewritten_and_gone_on(self):
+        """A line that was kept is looked for wherever it stands, and not at the end alone."""
+        kept = Head(5, self.lines[4][-66:-2].decode())
+        self.assertEqual(faults(self.lines, head=kept), [])
+        other, _ = begun(12)
+        other[3:], _ = chain(*({"what": "forged", "n": n} for n in range(9)),
+                             begin=Head(3, other[2][-66:-2].decode()))  # fmt: skip
+        self.assertEqual(faults(other), [])
+        self.assertEqual(faults(other, head=kept), ["line 5 isn't the one that was written"])
+
+    def test_kept_in_a_file_that_is_gone(self):
+        """What isn't here can't be vouched for; the line that a file goes on with can."""
+        later, _ = begun(3, self.head)
+        self.assertEqual(faults(later, head=self.head), [])
+        before = Head(5, self.lines[4][-66:-2].decode())
+        self.assertIn("give the older files", faults(later, head=before)[0])
+        self.assertEqual(faults(self.lines, later, head=before), [])
 
     def test_end_cut_off(self):
         """What lacks at the end is found by whoever kept the head."""

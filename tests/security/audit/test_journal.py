@@ -32,11 +32,10 @@ class Keeping(SynchronousTestCase):
 
     def faults(self, *paths, head=None):
         """What is wrong with these files."""
-        verifier = Verifier()
+        verifier = Verifier(head)
         for path in paths or (self.path,):
             verifier.feed(path, Path(path).read_bytes().splitlines())
-        if head is not None:
-            verifier.expect(head)
+        verifier.end()
         return [fault.words for fault in verifier.faults]
 
     def test_private(self):
