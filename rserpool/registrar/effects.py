@@ -64,7 +64,8 @@ class Audit:
     Something that an operator must be able to read afterwards.
 
     `what` is a short dotted name (``registration.refused``), `action` the permission that was
-    asked for, `outcome` tells why, `rule` by whose rule.  Never holds a secret.
+    asked for, `outcome` tells why, `rule` by whose rule, `principal` whose element it is, where
+    it has no connection and so no `subject`.  Never holds a secret.
     """
 
     what: str
@@ -74,6 +75,7 @@ class Audit:
     outcome: str = ""
     action: str = ""
     rule: str = ""
+    principal: str = ""
 
 
 @attrs.frozen

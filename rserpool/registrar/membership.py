@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import attrs
+
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How
 from rserpool.registrar import replica
@@ -10,11 +12,24 @@ from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
 from rserpool.registrar.share import Share
 from rserpool.registrar.updates import Updates
+from rserpool.security.decisions import Subject
 from rserpool.wire import asap
 
 ALARM = "expiry"
 #: Elements that expire in one go; the rest follow at once, others served in between.
 AT_ONCE = 500
+
+
+@attrs.frozen
+class Cause:
+    """By whom an element came or left, what that was, and by whose rule: for the audit log."""
+
+    subject: Subject | None = None
+    action: str = ""
+    rule: str = ""
+
+
+_NOBODY = Cause()
 
 
 class Membership:
@@ -31,7 +46,14 @@ class Membership:
         self.on_gone: Callable[[Element], object] | None = None
 
     def admitted(
-        self, element: Element, how: How, channel: Channel, now: float, former: int = 0
+        self,
+        element: Element,
+        how: How,
+        channel: Channel,
+        now: float,
+        *,
+        former: int = 0,
+        cause: Cause = _NOBODY,
     ) -> None:
         """
         `element` was registered through `channel`.
@@ -46,7 +68,7 @@ class Membership:
         if how is not How.RENEWED:
             self._updates.changed(element.pool.handle, now)
             before = f", home before {former:#010x}" if how is How.REHOMED else ""
-            self._audit(f"element.{how.value}", element, f"life {element.life}{before}")
+            self._audit(f"element.{how.value}", element, f"life {element.life}{before}", cause)
         self._announce(element, replica.ADD_PE)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
 
@@ -103,14 +125,16 @@ class Membership:
         self.remove(element, what, reason, now)
         self._dismissed(element, channel)
 
-    def remove(self, element: Element, what: str, reason: str, now: float) -> None:
+    def remove(
+        self, element: Element, what: str, reason: str, now: float, cause: Cause = _NOBODY
+    ) -> None:
         """
         Take `element` out of its pool; `what` and `reason` are for the audit log.
 
         Of one of another registrar, that one's log tells why it is gone.
         """
         if element.home == self._share.server_id:
-            self._audit(what, element, reason)
+            self._audit(what, element, reason, cause)
         self.release(element)
         if element.home == self._share.server_id:
             self._announce(element, replica.DEL_PE)
@@ -158,7 +182,19 @@ class Membership:
         if self._share.peers:
             self._share.announce(replica.update(self._share.server_id, element, action))
 
-    def _audit(self, what: str, element: Element, outcome: str) -> None:
+    def _audit(self, what: str, element: Element, outcome: str, cause: Cause) -> None:
         channel = element.channel
-        subject = channel.subject if isinstance(channel, Channel) else None
-        self._share.emit(Audit(what, subject, element.pool.handle, element.identifier, outcome))
+        subject = cause.subject
+        if subject is None and isinstance(channel, Channel):
+            subject = channel.subject
+        audit = Audit(
+            what,
+            subject,
+            element.pool.handle,
+            element.identifier,
+            outcome,
+            cause.action,
+            cause.rule,
+            element.principal or "",
+        )
+        self._share.emit(audit)

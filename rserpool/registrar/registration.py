@@ -17,6 +17,7 @@ from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How, Registered
 from rserpool.registrar import distance, replica
 from rserpool.registrar.events import Channel
+from rserpool.registrar.membership import Cause as By
 from rserpool.registrar.membership import Membership
 from rserpool.registrar.share import Share
 from rserpool.security.decisions import (
@@ -100,7 +101,8 @@ class Registration:
     ) -> bytes:
         """Admit the element, or say why not."""
         request = self._request(channel.subject, message)
-        why, cause = self._objection(channel, request, data, message.element, now)
+        decision = self._share.ask(channel, request, now)
+        why, cause = self._objection(channel, decision, data, message.element)
         if cause is None and request.permission == REGISTER_JOIN:
             known = self._share.handlespace.find(message.handle, message.element.identifier)
             if known is not None:
@@ -119,7 +121,14 @@ class Registration:
             if isinstance(result, Registered):
                 self._count(result.how)
                 result.element.contact = replica.contact(channel, message.element)
-                self._membership.admitted(result.element, result.how, channel, now, home)
+                self._membership.admitted(
+                    result.element,
+                    result.how,
+                    channel,
+                    now,
+                    former=home,
+                    cause=By(channel.subject, request.permission, decision.source),
+                )
                 return _granted(result.element)
             why, cause = type(result).__name__, result
         self._share.counters.registrations_refused += 1
@@ -150,7 +159,8 @@ class Registration:
         if element is not None:
             self._membership.claim(element)
             who = subject.name if subject.proven else subject.address
-            self._membership.remove(element, "element.deregistered", f"by {who}", now)
+            by = By(subject, DEREGISTER, decision.source)
+            self._membership.remove(element, "element.deregistered", f"by {who}", now, by)
         return _deregistered(message, None)
 
     def _request(self, subject: Subject, message: asap.Registration) -> Request:
@@ -162,10 +172,9 @@ class Registration:
         return Request(REGISTER_RENEW if mine else REGISTER_JOIN, message.handle)
 
     def _objection(
-        self, channel: Channel, request: Request, data: bytes, element: PoolElement, now: float
+        self, channel: Channel, decision: Decision, data: bytes, element: PoolElement
     ) -> tuple[Decision | str, Cause | None]:
         """What speaks against it before the handlespace is asked, and the cause to give."""
-        decision = self._share.ask(channel, request, now)
         if not decision.allowed:
             return decision, RejectedForSecurity()
         breach = _breach(channel, element)

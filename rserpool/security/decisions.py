@@ -99,6 +99,25 @@ PERMISSIONS = frozenset({
 })  # fmt: skip
 
 
+#: What is open to who has proven nothing, if the authorizer allows it; nothing else ever is.
+OPEN = frozenset({RESOLVE, UNREACHABLE})
+
+
+def unproven(proof: Proof, permission: str) -> str:
+    """
+    Why no rule and no admin can allow this, whoever asks: empty if they can.
+
+    Only who has proven a name registers, or speaks as a registrar (RFC 5355 section 3.1).
+    """
+    if proof is not Proof.ANONYMOUS or permission in OPEN:
+        return ""
+    what = "de-register" if permission == DEREGISTER else "do this"
+    return f"only who has proven a name may {_REGISTER.get(permission, what)}"
+
+
+_REGISTER = dict.fromkeys((REGISTER_NEW, REGISTER_JOIN, REGISTER_RENEW), "register")
+
+
 @attrs.frozen
 class Request:
     """One thing that a subject wants to do, and to what."""

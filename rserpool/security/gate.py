@@ -8,8 +8,9 @@ Note [Trying out]
 
 With `Mode.REPORT` a denial by the authorizer, or by the limits, is counted and told, and what
 was asked for is done all the same: so an operator learns what new rules or limits would do.
-It lifts nothing else: a plain connection of a secure registrar, a credential for other pools,
-a plugin that fails or isn't there still deny, and so do the core's own invariants.
+It lifts nothing else: a plain connection of a secure registrar, who has proven no name and
+wants to register, a credential for other pools, a plugin that fails or isn't there still deny,
+and so do the core's own invariants.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from rserpool.security.decisions import (
     Request,
     Subject,
     deny,
+    unproven,
 )
 from rserpool.security.interfaces import IAuthorizer, IGate, IRateLimit
 
@@ -39,9 +41,13 @@ _BROKEN = deny("the security layer failed; see the log", "gate")
 Told = Callable[[Subject, Request, Decision], None]
 
 
-def _denial(answer: Decision) -> Decision:
+def _denial(answer: object) -> Decision:
     """A denial as it was given; what only isn't an allowance is one, too, and says so."""
-    return answer if isinstance(answer, Decision) and answer.allowed is False else _BROKEN
+    if isinstance(answer, Decision) and answer.allowed is False:
+        return answer
+    kind = type(answer).__name__
+    Gate.log.error("a security plugin answered with {kind}, which denies", kind=kind)
+    return _BROKEN
 
 
 def _nobody(subject: Subject, request: Request, decision: Decision) -> None:
@@ -66,7 +72,7 @@ class Gate:
     :ivar reported: denials by the authorizer that were not enforced, by permission.
     """
 
-    _log = Logger(namespace="rserpool.security")
+    log = Logger(namespace="rserpool.security")
 
     def __init__(
         self,
@@ -90,7 +96,11 @@ class Gate:
         self._limiting = limiting
 
     def ask(self, subject: Subject, request: Request, now: float) -> Decision:
-        """May `subject` do this now?  Never raises."""
+        """
+        May `subject` do this now?  Never raises.
+
+        What is allowed is the authorizer's decision, with its rule.
+        """
         try:
             if subject.proof is Proof.PLAIN:
                 decision = self._plain(request)
@@ -101,13 +111,14 @@ class Gate:
             if self.limits is None:
                 return _NONE
             spent = self.limits.spend(subject, request, now)
-            # Whatever isn't a decision has no `allowed` and ends below.
+            if not isinstance(spent, Decision):
+                return _denial(spent)
             if spent.allowed is not True and not self._excused(subject, request, spent):
                 return _denial(spent)
             self.on_allowed(subject, request, decision)
-            return ALLOW
+            return decision
         except Exception:
-            self._log.failure(
+            self.log.failure(
                 "a security plugin failed, which denies {permission} to {name}",
                 permission=request.permission,
                 name=subject.name,
@@ -120,12 +131,17 @@ class Gate:
         return ALLOW if self._plain_resolution and request.permission == RESOLVE else _PLAIN
 
     def _proven(self, subject: Subject, request: Request) -> Decision:
+        words = unproven(subject.proof, request.permission)
+        if words:
+            return deny(words, "invariant")
         pools = subject.restrictions.pools
         if pools and request.permission != RESOLVE and request.pool not in pools:
             return _RESTRICTED
         if self.authorizer is None:
             return _NONE
         decision = self.authorizer.decide(subject, request)
+        if not isinstance(decision, Decision):
+            return _denial(decision)
         if decision.allowed is False and self._authorization is Mode.REPORT:
             self.reported[request.permission] += 1
             self.on_reported(subject, request, decision)

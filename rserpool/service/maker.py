@@ -432,7 +432,7 @@ class RegistrarService(Service):
     def _audited(self, effect: Audit) -> None:
         self.audit.write(
             effect.what, effect.subject, effect.pool, effect.identifier, effect.outcome,
-            action=effect.action, rule=effect.rule,
+            action=effect.action, rule=effect.rule, principal=effect.principal,
         )  # fmt: skip
 
     def _cannot_listen(self, failure: Failure, text: str) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol as Shape
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -49,7 +50,8 @@ class Sessions:
     :param ends: tells when sessions end with their credentials; None: `check_some` alone does.
     :ivar patience: a clock, and the seconds that a checker may take; None: as many as it likes.
     :ivar uses: who they are of.
-    :ivar on_event: told of a session that was opened, refused or revoked: what, whose, why.
+    :ivar on_event: told of a session that was opened, closed, refused or revoked: what, whose,
+        why.
     """
 
     _log = Logger(namespace="rserpool.service")
@@ -143,6 +145,7 @@ class Sessions:
                 self._counted.discard(connection)
                 self._allowance.left(channel.subject.key)
             self.uses.closed(channel.subject)
+            self.on_event("session.closed", channel.subject, _ending(connection, reason))
             self._core.lost(channel)
 
     def close_unheld(self) -> int:
@@ -302,6 +305,13 @@ class Sessions:
 
 def _nobody(what: str, subject: Subject, why: str) -> None:
     """Tell nobody."""
+
+
+def _ending(connection: Connection, reason: Failure) -> str:
+    """Why a session has ended: in our words if we have ended it."""
+    if connection.farewell:
+        return connection.farewell
+    return "" if reason.check(ConnectionDone) else reason.getErrorMessage()
 
 
 def _secured(evidence: Evidence | None) -> str:

@@ -82,6 +82,7 @@ class Connection(Protocol):
     :ivar active: when something last came or went, by the clock of its listener.
     :ivar stalled: since when the peer has not been reading, or None.
     :ivar ending: since when it has been closing, or None.
+    :ivar farewell: why we have ended it; empty: we have not.
     """
 
     _log = Logger(namespace="rserpool.transport")
@@ -116,6 +117,7 @@ class Connection(Protocol):
         self.touched = True
         self.stalled: float | None = None
         self.ending: float | None = None
+        self.farewell = ""
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted calls it
         """The transport is up; with TLS the handshake is still to come."""
@@ -201,6 +203,7 @@ class Connection(Protocol):
         """End it when what was written has gone out."""
         if not self._ended:
             self._log.info("{peer}: closed: {reason}", peer=self, reason=reason)
+            self.farewell = reason
             self._ended = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
@@ -209,6 +212,7 @@ class Connection(Protocol):
         """End it now."""
         if not self._ended:
             self._log.info("{peer}: cut off: {reason}", peer=self, reason=reason)
+            self.farewell = reason
             self._ended = True
             self.transport.abortConnection()
 

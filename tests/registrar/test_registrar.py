@@ -3,9 +3,57 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.registrar.effects import Send
+from rserpool.security.budgets import Budgets, Rates
+from rserpool.security.gate import Gate
+from rserpool.security.rules.file import parse
 from rserpool.wire import asap, causes
 from rserpool.wire.parameters import OperationError
 from tests.registrar.scene import Scene, registration
+
+
+class Asked:
+    """Asks a policy."""
+
+    policy = parse('[roles.all]\nrules = ["asap"]', "rules")
+
+    def decide(self, subject, request):
+        """As the rules say."""
+        return self.policy.decide(subject.name, subject.proof, request)
+
+
+class Audited(SynchronousTestCase):
+    """Each change of state says by whom, what it was, and by whose rule."""
+
+    def setUp(self):
+        self.scene = Scene(gate=Gate(Asked(), Budgets(Rates()), required=True))
+        self.owner = self.scene.channel("web-1")
+
+    def audits(self):
+        """What was written, in short."""
+        return [(a.what, a.action, a.rule, a.principal) for a in self.scene.audits]
+
+    def test_coming_and_leaving(self):
+        """A registration and a de-registration, by another connection of the same principal."""
+        self.scene.register(self.owner, 1)
+        self.scene.register(self.owner, 2)
+        self.scene.lose(self.owner)
+        again = self.scene.channel("web-1")
+        self.scene.tell(again, asap.Deregistration(handle=b"web", identifier=1))
+        rule = "rules: roles.all"
+        self.assertEqual(self.audits(), [
+            ("element.new", "asap.register.new", rule, "web-1"),
+            ("element.joined", "asap.register.join", rule, "web-1"),
+            ("element.deregistered", "asap.deregister", rule, "web-1"),
+        ])  # fmt: skip
+        self.assertIs(self.scene.audits[-1].subject, again.subject)
+
+    def test_gone(self):
+        """One that has gone is its principal's still, though it has no connection."""
+        self.scene.register(self.owner, 1)
+        self.scene.lose(self.owner)
+        self.scene.wait(60)
+        self.assertEqual(self.audits()[-1], ("element.lost", "", "", "web-1"))
+        self.assertIsNone(self.scene.audits[-1].subject)
 
 
 class Odd(SynchronousTestCase):

@@ -1,5 +1,7 @@
 """The gate fails closed."""
 
+from types import SimpleNamespace
+
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -80,11 +82,29 @@ class FailsClosed(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_no_decision(self):
-        """What isn't a decision is a denial, on either side."""
-        for odd in (None, True, "yes", 1, object()):
+        """What isn't a decision is a denial, on either side, however much it looks like one."""
+        alike = SimpleNamespace(allowed=True, reason="yes", by="x", source="x")
+        for odd in (None, True, "yes", 1, object(), alike):
             for pair in ((Says(odd), Says(ALLOW)), (Says(ALLOW), Says(odd))):
-                self.assertFalse(self.ask(*pair).allowed, odd)
-        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 10)
+                for mode in Mode:
+                    found = self.ask(*pair, authorization=mode, limiting=mode)
+                    self.assertIs(found.allowed, False, odd)
+
+    def test_the_rule(self):
+        """What is allowed comes with the authorizer's decision: by which rule, and whose."""
+        decision = Decision(True, "yes", "rules", "asap", "roles.all")
+        self.assertIs(self.ask(Says(decision), Says(ALLOW)), decision)
+
+    def test_unproven(self):
+        """Whatever the authorizer says, who has proven nothing resolves and reports at most."""
+        nobody = subject(Proof.ANONYMOUS, "anonymous")
+        for mode in Mode:
+            for permission in PERMISSIONS:
+                found = self.ask(
+                    Says(ALLOW), Says(ALLOW), nobody, permission, authorization=mode
+                )
+                self.assertEqual(found.allowed, permission in (RESOLVE, UNREACHABLE))
+                self.assertTrue(found.allowed or found.by == "invariant", found)
 
     def test_truthy_is_not_true(self):
         """A decision whose `allowed` isn't True is none."""

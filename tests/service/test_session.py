@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.registrar.events import Protocol
@@ -43,7 +45,7 @@ class Connection:
     def __init__(self, evidence=None):
         self.evidence = evidence
         self.held = False
-        self.end = ""
+        self.end = self.farewell = ""
 
     def rtt(self):
         """A tenth of a second."""
@@ -60,6 +62,7 @@ class Connection:
     def close(self, reason):
         """Remember."""
         self.end, self.ended = reason, True
+        self.farewell = reason
 
     abort = close
 
@@ -123,8 +126,26 @@ class Settling(SynchronousTestCase):
         """A checker's subject makes the channel."""
         connection = self.open(KEY, Keys(SUBJECT))
         self.sessions.arrived(connection, [b"...."])
-        self.sessions.lost(connection, None)
+        self.sessions.lost(connection, Failure(ConnectionDone()))
         self.assertEqual([what for what, _ in self.core.told], ["opened", "arrived", "lost"])
+
+    def test_closed(self):
+        """The end of a session is told, and why: in our words if we have ended it."""
+        told = []
+        for end, failure, expected in (
+            ("", Failure(ConnectionDone()), ""),
+            ("", Failure(ConnectionLost()), "Connection to the other side was lost"),
+            ("it is idle", Failure(ConnectionDone()), "it is idle"),
+        ):
+            connection = self.open(KEY, Keys(SUBJECT))
+            self.sessions.on_event = lambda what, who, why: told.append((what, who.name, why))
+            if end:
+                connection.close(end)
+            self.sessions.lost(connection, failure)
+            [(what, name, why)] = told
+            self.assertEqual((what, name), ("session.closed", "web-1"))
+            self.assertTrue(why.startswith(expected) and bool(why) == bool(expected), why)
+            told.clear()
 
     def test_too_slow(self):
         """A checker that takes too long is a denial; what it says later isn't heard."""
@@ -154,7 +175,7 @@ class Settling(SynchronousTestCase):
         self.assertEqual(len(self.sessions), 1)
         self.assertIn("too many connections", second.end)
         self.sessions.lost(second, None)
-        self.sessions.lost(first, None)
+        self.sessions.lost(first, Failure(ConnectionDone()))
         self.sessions.opened(Connection(KEY))
         self.assertEqual(len(self.sessions), 1)
 
@@ -162,13 +183,13 @@ class Settling(SynchronousTestCase):
         """A principal that reconnects gains nothing by it (RFC 5355 section 2.13)."""
         limits = ConnectionLimits(rate=Rate(1, 2))
         first = self.open(KEY, Keys(*[SUBJECT] * 9), limits=limits)
-        self.sessions.lost(first, None)
+        self.sessions.lost(first, Failure(ConnectionDone()))
         found = []
         for _ in range(3):
             connection = Connection(KEY)
             self.sessions.opened(connection)
             found.append(len(self.sessions))
-            self.sessions.lost(connection, None)
+            self.sessions.lost(connection, Failure(ConnectionDone()))
         self.assertEqual(found, [1, 0, 0])
 
     def test_uses(self):
@@ -176,8 +197,8 @@ class Settling(SynchronousTestCase):
         connection = self.open(KEY, Keys(SUBJECT))
         [use] = self.sessions.uses
         self.assertEqual((use.subject, use.open), (SUBJECT, 1))
-        self.sessions.lost(connection, None)
-        self.sessions.lost(connection, None)
+        self.sessions.lost(connection, Failure(ConnectionDone()))
+        self.sessions.lost(connection, Failure(ConnectionDone()))
         self.assertEqual((use.open, self.sessions.uses.by_proof[Proof.PSK]), (0, 0))
         self.open(KEY, Keys(UnauthorizedLogin("no")))
         self.assertEqual(list(self.sessions.uses), [])
@@ -222,7 +243,7 @@ class Settling(SynchronousTestCase):
         slow = Deferred()
         connection = self.open(KEY, Keys(slow))
         connection.ended = True
-        self.sessions.lost(connection, None)
+        self.sessions.lost(connection, Failure(ConnectionDone()))
         slow.callback(SUBJECT)
         self.assertEqual(self.core.told, [])
         self.assertEqual(len(self.sessions), 0)
@@ -255,7 +276,7 @@ class Settling(SynchronousTestCase):
             closed.append(self.sessions.check_some(4))
             for connection in connections:
                 if connection.ended:
-                    self.sessions.lost(connection, None)
+                    self.sessions.lost(connection, Failure(ConnectionDone()))
         self.assertEqual((sum(closed), max(closed)), (10, 3))
         self.assertEqual(self.sessions.check_some(4), 0)
 
@@ -288,7 +309,7 @@ class Settling(SynchronousTestCase):
         self.assertFalse(second.ended)
         self.clock.advance(0.5)
         self.assertEqual([c.ended for c in (first, second, never)], [False, True, False])
-        self.sessions.lost(first, None)
+        self.sessions.lost(first, Failure(ConnectionDone()))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_moment(self):

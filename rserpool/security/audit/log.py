@@ -5,8 +5,10 @@ Note [Repetition]
 
 Changes of state are written each.  Decisions can be driven by whoever asks: the same refusal
 of the same party is written once, and then counted, once a second; what the same party is
-allowed, pool by pool, once a minute.  All such lines together have a budget, too, because an
-attacker may be many parties.  What is left out is counted: no decision is lost from the sum.
+allowed from one address, pool by pool, and its sessions, once a minute.  The same is what has
+the same words; a party that thinks of ever new ones gets so many lines, and one that counts
+the rest of them.  All such lines together have a budget, too, because an attacker may be many
+parties.  What is left out is counted: no decision is lost from the sum.
 """
 
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from datetime import UTC, datetime
 from twisted.logger import Logger
 
 from rserpool.security.audit.journal import Journal
-from rserpool.security.audit.repetition import Key, Line, Repetition
+from rserpool.security.audit.repetition import MAXIMUM_REFUSALS, Key, Line, Repetition
 from rserpool.security.budgets import Budget, Rate
 from rserpool.security.decisions import Decision, Proof, Request, Subject
 
@@ -27,6 +29,8 @@ QUIET, QUIET_ALLOWED = 1.0, 60.0
 #: Lines that decisions may cause: stops filling the disk, from however many addresses.
 LINES = Rate(200, 2000)
 
+#: Both sides of a session: whoever connects again and again would have us write as often.
+_SESSIONS = frozenset({"session.opened", "session.closed"})
 #: What a rogue registrar could have us write down for each message of its own.
 _DRIVEN = frozenset({"element.claimed", "element.kept", "peer.error"})
 
@@ -58,7 +62,7 @@ class AuditLog:
         self._stamp = stamp
         self._echo = echo
         self.journal = journal or Journal(None, 0, 0, stamp)
-        self._refused = Repetition(QUIET, self._write)
+        self._refused = Repetition(QUIET, self._write, MAXIMUM_REFUSALS)
         self._allowed = Repetition(QUIET_ALLOWED, self._write)
         self._lines = Budget(LINES, "audit lines")
         self._unwritten: dict[str, int] = {}
@@ -74,20 +78,27 @@ class AuditLog:
         *,
         action: str = "",
         rule: str = "",
+        principal: str = "",
     ) -> None:
-        """Write one line; a refusal that was written just now is only counted."""
-        line = _line(what, subject, pool, identifier, action=action, rule=rule, outcome=outcome)
-        if what == "session.opened":
-            key = ("" if subject is None else subject.key, what, None)
-            self._repeatable(self._allowed, key, line)
-        elif what.endswith("refused") or what in _DRIVEN:
-            # Without the outcome: whoever is refused may have chosen the words in it.
-            self._repeatable(self._refused, (subject.key if subject else "", what, None), line)
+        """
+        Write one line; a refusal that was written just now is only counted.
+
+        :param principal: whose it is, where there is no subject: an element without connection.
+        """
+        line = _line(
+            what, subject, pool, identifier,
+            principal=principal, action=action, rule=rule, outcome=outcome,
+        )  # fmt: skip
+        if what in _SESSIONS:
+            self._repeatable(self._allowed, _key(subject, what, outcome), line)
+        elif what in _DRIVEN or (what.endswith("refused") and subject is not None):
+            key = _key(subject, what, outcome, pool, identifier, action, rule)
+            self._repeatable(self._refused, key, line)
         else:
             self._write(line)
 
     def session(self, what: str, subject: Subject, why: str) -> None:
-        """Write down that a session was opened, refused or revoked."""
+        """Write down that a session was opened, closed, refused or revoked."""
         self.write(what, subject, outcome=why)
 
     def handshake(self, address: str, reason: str, identity: str | None) -> None:
@@ -97,44 +108,51 @@ class AuditLog:
 
     def allowed(self, subject: Subject, request: Request, decision: Decision) -> None:
         """Something was allowed: this is on the hot path."""
-        key = (subject.key, request.permission, request.pool)
-        if self._allowed.count(key):
+        allowed = self._allowed
+        key: Key = (subject.key, request.permission, request.pool, subject.address)
+        if allowed.count(key):
             return
-        if self._allowed.crowded(subject.key):
-            key = (subject.key, request.permission, None)
-        line = _line(
-            "decision.allowed", subject, key[2],
-            action=request.permission, rule=decision.source,
-        )  # fmt: skip
-        self._repeatable(self._allowed, key, line)
+        if allowed.crowded(subject.key) and allowed.count(
+            (subject.key, "decision.allowed", request.permission)
+        ):
+            return
+        line = _decided("decision.allowed", subject, request, decision)
+        self._repeatable(allowed, key, line)
 
     def reported(self, subject: Subject, request: Request, decision: Decision) -> None:
         """Something would have been denied, if that were enforced."""
-        line = _line(
-            "decision.reported", subject, request.pool,
-            action=request.permission, rule=decision.source, outcome=decision.reason,
-        )  # fmt: skip
-        self._repeatable(self._refused, (subject.key, request.permission, None), line)
+        line = _decided("decision.reported", subject, request, decision)
+        key = _key(subject, "decision.reported", request.permission, request.pool)
+        self._repeatable(self._refused, key, line)
 
     def sweep(self) -> None:
         """Write what was only counted, when its time has come."""
         now = self._seconds()
         self._refused.sweep(now)
         self._allowed.sweep(now)
-        unwritten, self._unwritten = self._unwritten, {}
-        for what, count in unwritten.items():
-            self._write({"what": what, "outcome": "too many lines", "repeated": count})
+        self._write_unwritten()
 
     def close(self) -> None:
         """Write what was counted, and end."""
         self._refused.end()
         self._allowed.end()
+        self._write_unwritten()
         self.journal.close()
+
+    def _write_unwritten(self) -> None:
+        unwritten, self._unwritten = self._unwritten, {}
+        for what, count in unwritten.items():
+            self._write({"what": what, "outcome": "too many lines", "repeated": count})
 
     def _repeatable(self, repetition: Repetition, key: Key, line: Line) -> None:
         """Write a line, unless it was written just now: then count it."""
         if repetition.count(key):
             return
+        if repetition.crowded(key[0]):
+            line = _in_general(line)
+            key = (key[0], str(line["what"]), str(line.get("action", "")))
+            if repetition.count(key):
+                return
         now = self._seconds()
         if self._lines.spend("", now).allowed and repetition.begin(key, line, now):
             return
@@ -157,6 +175,28 @@ def described(handle: bytes) -> dict[str, str]:
         return {"pool-hex": handle.hex()}
 
 
+def _key(subject: Subject | None, what: str, *more: str | bytes | int | None) -> Key:
+    """What tells a line from others: whose, who it says it is and from where, and its words."""
+    if subject is None:
+        return ("", what, *more)
+    return (subject.key, what, subject.name, subject.identity, subject.address, *more)
+
+
+def _in_general(line: Line) -> Line:
+    """What many lines of one party have in common, when they are too many to be told apart."""
+    proven = line.get("proof") in (Proof.PSK.value, Proof.CERTIFICATE.value)
+    kept = ("what", "principal" if proven else "address", "proof", "action")
+    common: Line = {key: line[key] for key in kept if key in line}
+    return common | {"outcome": "too many different ones: only counted"}
+
+
+def _decided(what: str, subject: Subject, request: Request, decision: Decision) -> Line:
+    return _line(
+        what, subject, request.pool,
+        action=request.permission, rule=decision.source, outcome=decision.reason,
+    )  # fmt: skip
+
+
 def _line(
     what: str,
     subject: Subject | None,
@@ -174,8 +214,10 @@ def _line(
         }
         if subject.identity and subject.identity != subject.name:
             line["identity"] = subject.identity
+    elif words.get("principal"):
+        line["principal"] = words["principal"]
     if pool is not None:
         line |= described(pool)
     if identifier is not None:
         line["pe-id"] = f"{identifier:#010x}"
-    return line | {key: value for key, value in words.items() if value}
+    return line | {key: value for key, value in words.items() if value and key not in line}

@@ -8,12 +8,15 @@ import attrs
 MAXIMUM_REMEMBERED = 10_000
 #: Different ones of one party: it may name any pool, and shall not take all the room.
 MAXIMUM_OF_ONE = 64
+#: Different refusals of one party within a second: an attacker may choose the words in them,
+#: and each is a line.
+MAXIMUM_REFUSALS = 16
 #: Counts written in one go: each line takes 20 us.
 AT_ONCE = 100
 
 Line = dict[str, object]
 #: Whose it is (the key of a subject), and what tells it from the others of the same party.
-Key = tuple[str, str, bytes | None]
+Key = tuple[str | bytes | int | None, ...]
 
 
 @attrs.define(eq=False)
@@ -29,13 +32,17 @@ class Repetition:
 
     :param quiet: seconds for which one is only counted.
     :param write: writes a line.
+    :param most: different ones of one party.
     """
 
-    def __init__(self, quiet: float, write: Callable[[Line], None]) -> None:
+    def __init__(
+        self, quiet: float, write: Callable[[Line], None], most: int = MAXIMUM_OF_ONE
+    ) -> None:
         self._quiet = quiet
+        self._most = most
         self._write = write
         self._counted: dict[Key, _Counted] = {}
-        self._of_one: dict[str, int] = {}
+        self._of_one: dict[object, int] = {}
 
     def __len__(self) -> int:
         return len(self._counted)
@@ -48,9 +55,9 @@ class Repetition:
         found.count += 1
         return True
 
-    def crowded(self, owner: str) -> bool:
+    def crowded(self, owner: object) -> bool:
         """Whether this party has as many as it may."""
-        return self._of_one.get(owner, 0) >= MAXIMUM_OF_ONE
+        return self._of_one.get(owner, 0) >= self._most
 
     def begin(self, key: Key, line: Line, now: float) -> bool:
         """Write the first of its kind; False: there is no room for it."""
@@ -83,7 +90,7 @@ class Repetition:
         self._counted.clear()
         self._of_one.clear()
 
-    def _forget(self, owner: str) -> None:
+    def _forget(self, owner: object) -> None:
         self._of_one[owner] -= 1
         if not self._of_one[owner]:
             del self._of_one[owner]

@@ -90,12 +90,64 @@ class Writing(SynchronousTestCase):
         self.whole()
 
     def test_flood_in_other_words(self):
-        """An attacker who chooses the words of the refusal doesn't get more lines."""
+        """An attacker who chooses the words of the refusal gets so many lines, and a count."""
         for number in range(500):
             self.log.write(
-                "registration.refused", self.subject(), b"%d" % number, 1, f"{number}"
-            )
-        self.assertEqual(len(self.lines), 1)
+                "registration.refused", self.subject(), b"%d" % number, 1, f"{number}",
+                action="asap.register.new",
+            )  # fmt: skip
+        self.assertEqual(len(self.lines), repetition.MAXIMUM_REFUSALS + 1)
+        self.later(1.5)
+        self.assertEqual(sum(line.get("repeated", 1) for line in self.lines), 500)
+        self.assertEqual(self.lines[-1], {
+            "what": "registration.refused", "principal": "web-1", "proof": "psk",
+            "action": "asap.register.new", "outcome": "too many different ones: only counted",
+            "repeated": 500 - repetition.MAXIMUM_REFUSALS - 1,
+        })  # fmt: skip
+
+    def test_different_refusals(self):
+        """Two refusals that aren't the same are two lines: a count is of its own line alone."""
+        for pool, identifier, why in (
+            (b"a", 1, "no"), (b"b", 1, "no"), (b"b", 2, "no"), (b"b", 2, "never"),
+            (b"b", 2, "never"),
+        ):  # fmt: skip
+            self.log.write("registration.refused", self.subject(), pool, identifier, why)
+        self.later(1.5)
+        found = [
+            (line["pool"], line["pe-id"][-1], line["outcome"], line.get("repeated"))
+            for line in self.lines
+        ]
+        self.assertEqual(found, [
+            ("a", "1", "no", None), ("b", "1", "no", None), ("b", "2", "no", None),
+            ("b", "2", "never", None), ("b", "2", "never", 1),
+        ])  # fmt: skip
+
+    def test_other_address(self):
+        """The same key from another address is another line: it may have been stolen."""
+        for address in ("192.0.2.1", "192.0.2.1", "198.51.100.9"):
+            who = self.subject(address=address)
+            self.log.allowed(who, Request(RESOLVE, b"web"), ALLOWED)
+            self.log.session("session.opened", who, "TLSv1.3")
+        found = [(line["what"], line["address"]) for line in self.lines]
+        self.assertEqual(found, [
+            ("decision.allowed", "192.0.2.1"), ("session.opened", "192.0.2.1"),
+            ("decision.allowed", "198.51.100.9"), ("session.opened", "198.51.100.9"),
+        ])  # fmt: skip
+
+    def test_operators_doings(self):
+        """What an operator does is written each time, whatever others do."""
+        for number in range(100):
+            self.log.write("element.claimed", None, b"%d" % number)
+        self.lines.clear()
+        for _ in range(2):
+            self.log.write("reload.refused", outcome="rules: r.toml:1: no")
+        self.assertEqual([line["outcome"] for line in self.lines], ["rules: r.toml:1: no"] * 2)
+
+    def test_whose_element(self):
+        """An element without connection is its principal's all the same."""
+        self.log.write("element.lost", None, b"web", 1, "gone", principal="web-1")
+        self.log.write("element.left", self.subject(), b"web", 1, "gone", principal="web-9")
+        self.assertEqual([line["principal"] for line in self.lines], ["web-1", "web-1"])
 
     def test_others_are_heard(self):
         """One's flood doesn't hide another's refusal, nor a change of state."""
@@ -115,6 +167,7 @@ class Writing(SynchronousTestCase):
         self.assertEqual(found, [("a", None), ("b", None), ("a", 2)])
         self.assertEqual(self.lines[0]["rule"], "rules: roles.all")
         self.assertEqual(self.lines[0]["action"], RESOLVE)
+        self.assertEqual(self.lines[0]["outcome"], "the rule 'asap' allows it")
 
     def test_any_handle(self):
         """A party that thinks of ever new handles gets so many lines, and all is counted."""
@@ -151,6 +204,15 @@ class Writing(SynchronousTestCase):
             self.log.write("x.refused", self.subject())
         self.log.close()
         self.assertEqual([line.get("repeated") for line in self.lines], [None, 4])
+
+    def test_end_of_a_flood(self):
+        """At the end nothing is lost from the sum, either."""
+        self.patch(audit_log, "LINES", Rate(10, 20))
+        log = AuditLog(self.clock.seconds)
+        for number in range(1000):
+            log.write("resolution.refused", self.subject(f"n{number}"), b"web")
+        log.close()
+        self.assertEqual(sum(line.get("repeated", 1) for line in self.lines), 1000)
 
     def test_reported(self):
         """What would have been denied says so, with the rule."""
