@@ -49,12 +49,18 @@ class Owner(Shape):
 
 
 class Call(Factory):
-    """One call; it ends in exactly one of `reached` and `failed`, unless it is hung up."""
+    """
+    One call; it ends in exactly one of `reached` and `failed`, unless it is hung up.
+
+    :ivar unproven: whether it has failed because who answers hasn't proven who it is, or
+        refuses what was shown to it.
+    """
 
     noisy = False
 
     def __init__(self, owner: Owner, index: int, security: Security, description: str) -> None:
         self.connection: Connection | None = None
+        self.unproven = False
         self.index = index
         self._owner = owner
         self._security = security
@@ -100,7 +106,7 @@ class Call(Factory):
         self._finish()
         proof = Proof.PLAIN if connection.evidence is None else connection.evidence.proof
         if proof is not self._security.proof:
-            self._over = True
+            self._over = self.unproven = True
             connection.abort("it hasn't proven who it is")
             self._owner.failed(self, "it hasn't proven who it is")
             return
@@ -117,6 +123,7 @@ class Call(Factory):
         self._finish()
         if not self._over:
             self._over = True
+            self.unproven = isinstance(reason.value, SSL.Error) and not connection.ready
             self._owner.lost(self, self._words(connection, reason))
 
     def _words(self, connection: Connection, reason: Failure) -> str:

@@ -5,7 +5,7 @@ When to call again is the core's to decide; here it is decided how: by which key
 certificate, and that who answers has proven to be who was meant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from typing import Protocol as Shape
 
@@ -45,6 +45,8 @@ class Dialler:
         one of them.
     :param unreachable: told of each target that can't be called.
     :param watch: watches the connections: one that is closed and doesn't go, for one.
+    :ivar on_unproven: told of who was called and hasn't proven to be who was meant: its name
+        or target, its address, why.
     """
 
     _log = Logger(namespace="rserpool.service")
@@ -70,6 +72,7 @@ class Dialler:
                 peer.name
             )
         self._unreachable = unreachable
+        self.on_unproven: Callable[[str, str, str], None] = _nobody
         self._watch = watch
         self._calls: dict[Attempt, tuple[str, Call]] = {}
         self._told: dict[str, tuple[str, float]] = {}
@@ -134,6 +137,7 @@ class Dialler:
     def _refused(self, failure: Failure, call: Attempt) -> None:
         """What it has shown is good for TLS, but not for us."""
         words = failure.getErrorMessage()
+        call.unproven = True
         call.cut_off(words)
         if call.connection is not None:
             self._watch.connections.discard(call.connection)
@@ -143,7 +147,7 @@ class Dialler:
         """A call has failed."""
         found = self._calls.pop(call, None)
         if found is not None:
-            self._fail(found[0], words)
+            self._failed(call, found[0], words)
 
     def arrived(self, call: Attempt, messages: list[bytes]) -> None:
         """Messages have come."""
@@ -166,7 +170,14 @@ class Dialler:
             )  # fmt: skip
             self._sessions.lost(connection, Failure(ConnectionError(words)))
         else:
-            self._fail(target, words)
+            self._failed(call, target, words)
+
+    def _failed(self, call: Attempt, target: str, words: str) -> None:
+        """A call has come to nothing; if that was for want of a proof, say who it was."""
+        if call.unproven and call.connection is not None:
+            name, endpoint = split_peer(target)
+            self.on_unproven(name or endpoint, call.connection.address, words)
+        self._fail(target, words)
 
     def _fail(self, target: str, words: str) -> None:
         now = self._reactor.seconds()
@@ -179,3 +190,7 @@ class Dialler:
                 "registrar {target} can't be reached: {words}", target=target, words=words
             )
         self._unreachable(target)
+
+
+def _nobody(who: str, address: str, why: str) -> None:
+    """Tell nobody."""

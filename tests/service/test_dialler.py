@@ -5,6 +5,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Factory
 from twisted.internet.protocol import Protocol as Talk
 from twisted.internet.task import deferLater
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import TestCase
 
 from rserpool.registrar.effects import Reach
@@ -12,6 +13,7 @@ from rserpool.registrar.events import Protocol
 from rserpool.security.certificate import make
 from rserpool.security.decisions import Proof
 from rserpool.security.psk import keyfile
+from rserpool.security.psk.tls import ServerCreator
 from rserpool.wire import asap
 from rserpool.wire.framing import Splitter
 from rserpool.wire.parameters import TCPTransport
@@ -65,6 +67,12 @@ class Scope(TestCase):
             enrp_tls=(ANYWHERE,), enrp_auth=(f"psk:{path}",), identity=name, **table,
         )  # fmt: skip
 
+    def unproven(self, made):
+        """Who was called by it and hasn't proven who it is, as it is told of."""
+        told = []
+        made.dialler.on_unproven = lambda *words: told.append(words)
+        return told
+
     def peers(self, made):
         """The names of its peers."""
         return [peer.name for peer in made.driver.registrar.peers]
@@ -106,8 +114,32 @@ class Scope(TestCase):
         one = self.secured("r1", self.keys(r2_r1=b"1" * 32))
         target = f"r1=tcp:127.0.0.1:{self.port(one)}"
         two = self.secured("r2", self.keys(r2_r1=b"2" * 32), peer=(target,))
+        unproven = self.unproven(two)
         yield self.until(lambda: two.driver.registrar.serving)
         self.assertEqual((self.peers(one), self.peers(two)), ([], []))
+        self.assertEqual({told[:2] for told in unproven}, {("r1", "127.0.0.1")})
+        self.assertIn("the server refused identity 'r2@r1'", unproven[0][2])
+
+    @inlineCallbacks
+    def test_unproven(self):
+        """Who is called and proves nothing is told of; who isn't there has nothing to prove."""
+        keys = self.keys(r2_r1=b"1" * 32, r2_r3=b"3" * 32)
+        authority = make.authority("test")
+        shown = ServerCreator(
+            certificate=(own := make.issue(authority, ["127.0.0.1"])).certificate,
+            private_key=own.private_key,
+        )
+        factory = TLSMemoryBIOFactory(shown, False, Factory.forProtocol(Talk))
+        factory.noisy = factory.wrappedFactory.noisy = False
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        two = self.secured("r2", keys, peer=(
+            f"r1=tcp:127.0.0.1:{port.getHost().port}", f"r3=tcp:127.0.0.1:{free_port()}",
+        ))  # fmt: skip
+        unproven = self.unproven(two)
+        yield self.until(lambda: two.driver.registrar.serving)
+        self.assertEqual({told[:2] for told in unproven}, {("r1", "127.0.0.1")})
+        self.assertIn("shows a certificate", unproven[0][2])
 
     @inlineCallbacks
     def test_no_key(self):

@@ -106,6 +106,12 @@ class AuditLog:
         nobody = Subject(identity or "anonymous", Proof.ANONYMOUS, address)
         self.write("handshake.refused", nobody, outcome=reason)
 
+    def unproven(self, who: str, address: str, why: str) -> None:
+        """Write down that who was called hasn't proven to be the registrar `who`."""
+        line = _line("peer.unproven", Subject(who, Proof.ANONYMOUS, address), None, outcome=why)
+        # By its name, which is ours to know: several may be behind one address.
+        self._repeatable(self._refused, (who, "peer.unproven", None), line)
+
     def allowed(self, subject: Subject, request: Request, decision: Decision) -> None:
         """Something was allowed: this is on the hot path."""
         allowed = self._allowed

@@ -225,6 +225,18 @@ class Writing(SynchronousTestCase):
             ("decision.reported", "rules: roles.all", "no"),
         )
 
+    def test_unproven(self):
+        """Who was called and hasn't proven who it is: a line for each, at one address, too."""
+        for _ in range(3):
+            self.log.unproven("r2", "192.0.2.1", "another key")
+            self.log.unproven("r3", "192.0.2.1", "a certificate")
+        self.assertEqual(
+            [(line["what"], line["principal"], line["proof"]) for line in self.lines],
+            [("peer.unproven", name, "anonymous") for name in ("r2", "r3")],
+        )
+        self.later(1)
+        self.assertEqual([line["repeated"] for line in self.lines[2:]], [2, 2])
+
     def test_log_alone(self):
         """What goes to the program's log is a chain by itself, from its first line on."""
         for _ in range(2):
