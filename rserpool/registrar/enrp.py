@@ -221,13 +221,18 @@ class Scope:
     def _heed(self, channel: Channel, message: Any, now: float) -> None:
         request = Request(_PERMISSIONS[type(message)], peer=channel.subject.name)
         decision = self._share.ask(channel, request, now)
+        met = self.peers.of(channel) is None
+        asks = message.sender == 0 and isinstance(message, _QUESTIONS)
+        if decision.allowed and met and not asks and request.permission != PRESENCE:
+            # Who may ask, or tell this or that, isn't a registrar by that.
+            request = Request(PRESENCE, peer=channel.subject.name)
+            decision = self._share.ask(channel, request, now)
         if not decision.allowed:
             self._refuse(channel, message, decision, blame=True)
             return
-        if message.sender == 0 and isinstance(message, _QUESTIONS):
+        if asks:
             self._procedures[type(message)](None, channel, message, now)
             return
-        met = self.peers.of(channel) is None
         peer, objection = self.peers.heard(channel, message.sender, now)
         if peer is None:
             self._refuse(channel, message, objection, blame=True)

@@ -5,7 +5,9 @@ Note [Whose ID]
 
 A registrar's server ID is bound to the principal that is connected under it, and a principal
 is one registrar: when it comes under another ID, the registrar of the old one has ended, and
-what it owned is taken over without waiting for its silence.
+what it owned is taken over without waiting for its silence.  The other way round, an ID is its
+principal's until it is taken over, connected or not: else whoever has a key could wait until
+another registrar is cut off, and speak for its elements (RFC 5355 section 2.5).
 
 Note [One connection]
 
@@ -50,6 +52,7 @@ class Peer:
     """
     One other registrar.
 
+    :ivar named: whether it has proven that name, and isn't just called by where it is.
     :ivar since: when its connection came about.
     :ivar heard: peer_last_heard (section 4.1).
     :ivar asked: until when it must show a sign of life.
@@ -62,6 +65,7 @@ class Peer:
     identifier: int
     heard: float
     name: str = ""
+    named: bool = False
     address: str = ""
     channel: Channel | None = None
     server: ServerInformation | None = None
@@ -71,6 +75,12 @@ class Peer:
     agreed: bool = False
     doubtful: bool = True
     since: float = 0.0
+
+    def taken(self, name: str, *, called: bool) -> bool:
+        """Whether this ID is another one's than of who has this name: see Note [Whose ID]."""
+        if self.name == name:
+            return False
+        return self.channel is not None or (self.named and not called)
 
 
 class Peers:
@@ -261,9 +271,10 @@ class Peers:
             share.emit(Close(channel, "it is this registrar itself"))
             return None, "it is this registrar itself"
         name = channel.subject.name if channel.subject.proven else ""
+        called = channel.dialled == name  # by where it is: it has no other name here
         peer = self._peers.get(sender)
-        if peer is not None and peer.channel is not None and peer.name != name:
-            if channel.dialled == name:
+        if peer is not None and peer.taken(name, called=called):
+            if called:
                 # Called by its address alone, where it is known by name: one is enough.
                 self.targets.answered(channel, sender)
                 share.emit(Close(channel, "it is connected already, by its name"))
@@ -277,6 +288,7 @@ class Peers:
             return None, "there are too many registrars, or the ID is 0"
         self._bound[channel] = peer
         peer.name, peer.address = name, channel.subject.address
+        peer.named = bool(name) and not called
         self.targets.answered(channel, sender)
         self._keep(peer, channel, now)
         self._audit("peer.joined", peer, "new" if new else "connected again")

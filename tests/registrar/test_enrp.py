@@ -314,6 +314,35 @@ class Identity(SynchronousTestCase):
         told = scope.say(rogue, enrp.Presence(sender=SMALL))
         self.assertIsInstance(told[-1], enrp.Error)
 
+    def test_vacant_id(self):
+        """Nor is that of one that isn't connected, until it is taken over."""
+        scope = Scope()
+        channel = scope.peer(SMALL, "r1")
+        scope.say(channel, added(SMALL, 1))
+        scope.lose(channel)
+        rogue = scope.channel("rogue")
+        for message in (enrp.Presence(sender=SMALL), removed(SMALL, 1)):
+            [error] = scope.say(rogue, message)
+            self.assertEqual(error.error.causes, (causes.RejectedForSecurity(),))
+        self.assertEqual(scope.homes(), {1: SMALL})
+        scope.say(scope.channel("r1"), removed(SMALL, 1))
+        self.assertEqual((scope.homes(), scope.known()), ({}, {SMALL}))
+
+    def test_nameless_id(self):
+        """One that was called by where it is may come by its name later."""
+        scope = Scope("tcp:h:1")
+        channel = scope.channel("tcp:h:1", "tcp:h:1")
+        scope.say(channel, enrp.Presence(sender=SMALL))
+        scope.lose(channel)
+        named = scope.channel("r1")
+        told = scope.say(named, added(SMALL, 1))
+        self.assertFalse(any(isinstance(one, enrp.Error) for one in told), told)
+        self.assertEqual(scope.homes(), {1: SMALL})
+        scope.lose(named)
+        again = scope.channel("tcp:h:1", "tcp:h:1")
+        scope.say(again, enrp.Presence(sender=SMALL), added(SMALL, 2))
+        self.assertEqual(scope.homes(), {1: SMALL, 2: SMALL})
+
     def test_ourselves(self):
         """A connection that turns out to be ourselves is closed."""
         scope = Scope()
@@ -348,6 +377,23 @@ class Identity(SynchronousTestCase):
             [error] = scope.say(channel, message)
             self.assertEqual(error.error.causes, (causes.RejectedForSecurity(),))
         self.assertEqual(scope.homes(), {})
+
+    def test_no_registrar(self):
+        """Who may not show its presence isn't a registrar, whatever else it may say."""
+        scope = Scope()
+        scope.gate.denied = {"enrp.presence"}
+        channel = scope.channel("admin")
+        for message in (
+            enrp.ListRequest(sender=SMALL),
+            enrp.HandleTableRequest(sender=SMALL),
+            added(SMALL, 1),
+            enrp.InitTakeover(sender=SMALL, target=LARGE),
+        ):
+            [error] = scope.say(channel, message)
+            self.assertEqual(error.error.causes, (causes.RejectedForSecurity(),))
+        self.assertEqual((scope.homes(), scope.known()), ({}, set()))
+        [answer] = scope.say(channel, enrp.ListRequest(sender=0))
+        self.assertIsInstance(answer, enrp.ListResponse)
 
     def test_malformed(self):
         """What can't be read gets ENRP_ERROR; an ENRP_ERROR gets nothing; too many end it."""
