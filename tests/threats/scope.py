@@ -36,6 +36,23 @@ def update(sender, element, action=enrp.ADD_PE, handle=b"web", **fields):
     )
 
 
+def said_by_peers():
+    """All that a registrar may say, in the name of r3."""
+    element = described(1, ROGUE)
+    return (
+        enrp.Presence(sender=ROGUE, reply_required=True, checksum=0xFFFF),
+        enrp.ListRequest(sender=ROGUE),
+        enrp.ListResponse(sender=ROGUE),
+        enrp.HandleTableRequest(sender=ROGUE),
+        enrp.HandleTableResponse(sender=ROGUE),
+        update(ROGUE, element),
+        update(ROGUE, element, enrp.DEL_PE),
+        enrp.InitTakeover(sender=ROGUE, target=0xDEAD),
+        enrp.InitTakeoverAck(sender=ROGUE, target=0xDEAD),
+        enrp.TakeoverServer(sender=ROGUE, target=0xDEAD),
+    )
+
+
 class Scoped(Attacked):
     """r1 and r2 are a scope; r3 is whoever the test makes of it: its keys are known."""
 
@@ -97,7 +114,8 @@ class Scoped(Attacked):
     def peer(self, called="r1", **how):
         """Call a registrar as another one: r3, if it isn't said otherwise."""
         how.setdefault("port", self.site.enrp_port_of(called))
-        how.setdefault("creator", self.peer_key(called=called))
+        if "creator" not in how:
+            how["creator"] = self.peer_key(called=called)
         return self.line(decode=enrp, **how)
 
     def no_errors(self):

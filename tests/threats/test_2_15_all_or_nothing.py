@@ -13,7 +13,7 @@ from rserpool.wire import asap, enrp
 from tests.registrar.scene import registration
 from tests.site import BIN, Site, free_port, until
 from tests.threats.scene import Attacked, Line
-from tests.threats.scope import ROGUE, Scoped, described, update
+from tests.threats.scope import Scoped, said_by_peers
 
 #: Everybody may everything, as far as rules go.
 LAVISH = """
@@ -45,23 +45,6 @@ def said(handle=b"web"):
         registration(1, handle),
         asap.Deregistration(handle=handle, identifier=1),
         asap.HandleResolution(handle=handle),
-    )
-
-
-def said_by_peers():
-    """All that a registrar may say, in the name of r3."""
-    element = described(1, ROGUE)
-    return (
-        enrp.Presence(sender=ROGUE, reply_required=True, checksum=0xFFFF),
-        enrp.ListRequest(sender=ROGUE),
-        enrp.ListResponse(sender=ROGUE),
-        enrp.HandleTableRequest(sender=ROGUE),
-        enrp.HandleTableResponse(sender=ROGUE),
-        update(ROGUE, element),
-        update(ROGUE, element, enrp.DEL_PE),
-        enrp.InitTakeover(sender=ROGUE, target=0xDEAD),
-        enrp.InitTakeoverAck(sender=ROGUE, target=0xDEAD),
-        enrp.TakeoverServer(sender=ROGUE, target=0xDEAD),
     )
 
 
