@@ -163,6 +163,7 @@ def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         parser.add_argument("file", metavar="FILE", help="the key file")
     for parser in (add, removed, rotated):
         parser.add_argument("identity", metavar="IDENTITY", help="like web-4, or web-4~2")
+    listed.add_argument("identity", metavar="IDENTITY", nargs="?", help="this one alone")
     _add_rotate(rotated)
     for parser in (listed, rotated):
         parser.add_argument(

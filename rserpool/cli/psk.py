@@ -4,6 +4,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rserpool.cli import usage
@@ -11,6 +12,7 @@ from rserpool.cli.outcome import DONE, Failure, Negative, tell
 from rserpool.security.certificate.name import when
 from rserpool.security.interfaces import Key
 from rserpool.security.psk import keyfile
+from rserpool.security.psk.entry import parse_entry
 from rserpool.security.psk.keystore import in_force
 from rserpool.security.psk.rotation import generation
 
@@ -28,13 +30,10 @@ def add(args: argparse.Namespace) -> int:
         *([f"not-after={args.not_after}"] if args.not_after else []),
     ]
     secret = os.urandom(KEY)
-    with explained(args.file):
-        keyfile.add(args.file, args.identity, secret, ";".join(options))
+    _add_both(args, secret, ";".join(options))
     value = {"file": args.file, "identity": args.identity}
     lines = [f"{args.file}: added {args.identity!r} with a new key of {KEY * 8} bits"]
     if args.to:
-        with explained(args.to):
-            keyfile.add(args.to, args.identity, secret)
         value["copy"] = args.to
         lines.append(f"{args.to}: the same key, for the element itself: take it there safely")
     if args.show:
@@ -45,12 +44,47 @@ def add(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _add_both(args: argparse.Namespace, secret: bytes, options: str) -> None:
+    """
+    Add the key to the registrar's file, and to the element's if there is one, or to neither.
+
+    The element's first: a key that nobody holds would stay in the registrar's for ever.
+    """
+    with explained(args.file):
+        key = parse_entry(f"{args.identity}:{secret.hex()}{options and ';'}{options}")
+        if _state(key, time.time()) == "over":
+            raise ValueError(f"--not-after {args.not_after}: the key would be over already")
+    if args.to:
+        if os.path.realpath(args.to) == os.path.realpath(args.file):
+            raise Failure(f"--to {args.to}: that is the registrar's file itself")
+        with explained(args.to):
+            keyfile.add(args.to, args.identity, secret)
+    try:
+        with explained(args.file):
+            keyfile.add(args.file, args.identity, secret, options)
+    except BaseException:
+        if args.to:
+            _take_back(args.to, args.identity)
+        raise
+
+
+def _take_back(path: str, identity: str) -> None:
+    """Take a key out of an element's file again, and the file away if it has no other."""
+    with suppress(OSError, KeyError):
+        keyfile.remove(path, identity)
+        if not os.path.getsize(path):
+            os.unlink(path)
+
+
 def show(args: argparse.Namespace) -> int:
-    """List the identities of a file, without their keys."""
+    """List the identities of a file, or one principal's, without their keys."""
     with explained(args.file):
         file = keyfile.read(args.file)
+    keys = [key for key in file.keys if args.identity in (None, key.identity, key.principal)]
+    if args.identity is not None and not keys:
+        raise Negative(f"{args.file} has no identity {args.identity!r}")
     statuses = usage.ask_all(args.status)
-    values = [_described(key, statuses) for key in file.keys]
+    values = [_described(key, statuses) for key in keys]
     lines = ["  ".join([str(value["identity"]), *_in_words(value)]) for value in values]
     tell(
         {"file": args.file, "keys": values, "warnings": list(file.warnings)},
@@ -113,6 +147,8 @@ def _use(status: usage.Status, identity: str) -> dict[str, object]:
         "registrar": status.where,
         "open": 0 if found is None else found.open,
         "last": None if found is None else found.last,
+        # It may have come in, and be forgotten since.
+        "known": found is not None or not status.forgetful,
     }
 
 
@@ -131,6 +167,8 @@ def _in_words(value: dict[str, object]) -> Iterator[str]:
         more = f" at {use['registrar']}" if len(uses) > 1 else ""
         if use["open"]:
             yield f"used now by {use['open']} connection{'s' * (use['open'] != 1)}{more}"
+        elif not use["known"]:
+            yield f"not among the credentials that are remembered{more}"
         else:
             yield f"{'last used ' + use['last'] if use['last'] else 'not used yet'}{more}"
 

@@ -39,7 +39,7 @@ def rotate(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace, plan: Plan, line: int) -> int:
     secret = os.urandom(KEY)
     with explained(args.file):
-        options = _options(args, plan, Path(args.file).read_text().split("\n")[line - 1])
+        options = _options(args, plan, Path(args.file).read_bytes().split(b"\n")[line - 1])
         if args.to:
             _write_alone(args.to, plan.new, secret)
         try:
@@ -69,8 +69,9 @@ def _add(args: argparse.Namespace, plan: Plan, line: int) -> int:
     return DONE
 
 
-def _options(args: argparse.Namespace, plan: Plan, line: str) -> str:
+def _options(args: argparse.Namespace, plan: Plan, octets: bytes) -> str:
     """What stands behind the new key: what stands behind the old one, its time apart."""
+    line = octets.decode("utf-8")  # whatever the locale is
     if parse_entry(line).identity != plan.old.identity:
         raise ValueError(f"{args.file} has just been changed by somebody else; try again")
     found = rotation.carried_over(line)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.cli.usage import REMEMBERED, url_of
 from rserpool.security.psk import keyfile
 from tests.cli.command import StatusPage, run, values
-from tests.site import free_port
+from tests.site import ROOT, free_port
 
 LIMITS = "pool=web;pe-id=0x2a;addr=192.0.2.0/24"
 
@@ -81,6 +83,19 @@ class Rotating(SynchronousTestCase):
             replace(path, data, mode)
 
         return instead
+
+    def test_other_locale(self):
+        """What stands in a key file is UTF-8, in whatever locale the command is run."""
+        keyfile.add(self.file, "web-4", b"m" * 32, "pool=bücher")
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8=0", "-m", "rserpool.cli.main", "psk", "rotate",
+             self.file, "web-4"],
+            env={**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0",
+                 "PYTHONPATH": str(ROOT)},
+            capture_output=True, timeout=30, check=False,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertIn(";pool=bücher", self.line("web-4~2"))
 
     def test_show(self):
         """The key is printed when that is asked for, and only then."""
@@ -264,6 +279,36 @@ class Listing(SynchronousTestCase):
             self.assertIn(words, done.out)
         self.assertNotIn((b"k" * 16).hex(), done.out)
         self.assertNotIn("used", run("psk", "list", file).out)
+
+    def test_one(self):
+        """With an identity, all generations of it, or the one that was named."""
+        file = os.path.abspath(self.mktemp())
+        for identity in ("web-1", "web-1~2", "web-2"):
+            keyfile.add(file, identity, os.urandom(32))
+        for identity, expected in (
+            ("web-1", ["web-1", "web-1~2"]), ("web-1~2", ["web-1~2"]), ("web-2", ["web-2"]),
+        ):  # fmt: skip
+            found = values("psk", "list", file, identity)["keys"]
+            self.assertEqual([one["identity"] for one in found], expected)
+        done = run("psk", "list", file, "web-3")
+        self.assertEqual((done.status, done.out), (1, ""))
+
+    def test_for_ever(self):
+        """An end beyond the calendar, as people write it, is shown all the same."""
+        file = os.path.abspath(self.mktemp())
+        keyfile.add(file, "web-1", b"k" * 32, "not-after=9999-12-31")
+        self.assertIn("not-after=9999-12-31", run("psk", "list", file).out)
+
+    def test_forgotten(self):
+        """Nobody is said not to have come whom the registrar may have forgotten."""
+        file = os.path.abspath(self.mktemp())
+        keyfile.add(file, "web-1", b"k" * 32)
+        page = StatusPage(self)
+        for number in range(REMEMBERED):
+            page.used(f"other-{number}")
+        done = run("psk", "list", file, "--status", page.url)
+        self.assertNotIn("not used yet", done.out)
+        self.assertIn("not among the credentials that are remembered", done.out)
 
     def test_no_status(self):
         """A registrar that can't be asked is said."""

@@ -1,12 +1,26 @@
 """Files changed at once."""
 
+import contextlib
 import os
 import stat
+import subprocess
+import sys
+import time
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security import atomic
+from rserpool.security.psk import keyfile
+
+_CHANGE_FOR_EVER = """
+import sys
+from rserpool.security.psk import keyfile
+print("begun", flush=True)
+while True:
+    keyfile.add(sys.argv[1], "more", b"m" * 32)
+    keyfile.remove(sys.argv[1], "more")
+"""
 
 
 class Replace(SynchronousTestCase):
@@ -38,6 +52,26 @@ class Replace(SynchronousTestCase):
             self.assertRaises(OSError, atomic.replace, self.path, b"new", 0o600)
         self.assertEqual(self.content(), b"old")
         self.assertEqual(os.listdir(self.directory), ["keys"])
+
+    def test_killed(self) -> None:
+        """Whoever is killed while changing a key file leaves it whole: as before, or after."""
+        path = os.path.abspath(self.path)
+        for number in range(200):
+            keyfile.add(path, f"web-{number}", os.urandom(32))
+        for delay in (0.0, 0.003, 0.007, 0.012, 0.02):
+            with subprocess.Popen(
+                [sys.executable, "-c", _CHANGE_FOR_EVER, path], stdout=subprocess.PIPE
+            ) as changing:
+                assert changing.stdout is not None
+                changing.stdout.readline()
+                time.sleep(delay)
+                changing.kill()
+            names = [key.identity for key in keyfile.read(path).keys]
+            self.assertEqual(tuple(name for name in names if name != "more"), self.all_of_them)
+            with contextlib.suppress(KeyError):
+                keyfile.remove(path, "more")
+
+    all_of_them = tuple(f"web-{number}" for number in range(200))
 
     def test_link(self) -> None:
         """A link stays one: what it points to is replaced."""

@@ -12,6 +12,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 MAXIMUM_NAME = 255
 #: Seconds before its end in which something is warned of: time enough for people to act.
 SOON = 30 * 86400
+#: The first and the last minute of the calendar: the end of 9999-12-31, with which people say
+#: "for ever", is beyond it.
+_FIRST = datetime.min.replace(tzinfo=UTC).timestamp()
+_LAST = datetime.max.replace(second=0, microsecond=0, tzinfo=UTC).timestamp()
 
 _LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 
@@ -108,5 +112,6 @@ def valid_until(certificate: x509.Certificate) -> float:
 
 
 def when(seconds: float) -> str:
-    """Return a time for people."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    """Return a time for people; of one that no calendar has, the nearest that it has."""
+    within = min(max(seconds, _FIRST), _LAST)
+    return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%d %H:%M UTC")

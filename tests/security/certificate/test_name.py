@@ -88,6 +88,8 @@ class ForPeople(SynchronousTestCase):
     def test_when(self) -> None:
         """A time is given to the minute, in UTC."""
         self.assertEqual(when(86_400), "1970-01-02 00:00 UTC")
+        self.assertEqual(when(253_402_300_800), "9999-12-31 23:59 UTC")
+        self.assertEqual(when(-1e12)[-9:], "00:00 UTC")
 
 
 class Hosts(SynchronousTestCase):
