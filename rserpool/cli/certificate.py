@@ -10,7 +10,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from rserpool.cli.outcome import DONE, Failure, tell
 from rserpool.security.certificate import index, lists, make, revoking
-from rserpool.security.certificate.name import names, valid_from, valid_until, when
+from rserpool.security.certificate.name import names, principal, valid_from, valid_until, when
+
+_NOBODY = (
+    "a client's certificate needs a DNS name (not a wildcard) or a URI, by which rules can "
+    "name its holder: who shows this one would not be let in"
+)
 
 
 def issue(args: argparse.Namespace) -> int:
@@ -23,21 +28,30 @@ def issue(args: argparse.Namespace) -> int:
     try:
         authority = make.load(f"{args.dir}/ca.pem", f"{args.dir}/ca.key")
         issued = make.issue(authority, args.name, days=args.days, client=args.client)
+        made = x509.load_pem_x509_certificate(issued.certificate)
+        who = principal(made)
+        if args.client and who is None:
+            raise ValueError(_NOBODY)
         make.write(issued, certificate, key)
         index.record(args.dir, issued.certificate, "client" if args.client else "registrar")
     except OSError as error:
-        raise Failure(
-            f"{error.filename}: {error.strerror}; DIR is what 'rserpool init DIR' made"
-        ) from None
+        within = str(error.filename).startswith(f"{args.dir}/")
+        hint = "; DIR is what 'rserpool init DIR' made" if within else ""
+        raise Failure(f"{error.filename}: {error.strerror}{hint}") from None
     except ValueError as error:
         raise Failure(str(error)) from None
+    end = when(valid_until(made))
     kind = "client" if args.client else "registrar"
     tell(
-        {"certificate": certificate, "private-key": key, "names": args.name, "for": kind},
+        {
+            "certificate": certificate, "private-key": key, "names": args.name, "for": kind,
+            "principal": who, "valid-until": end,
+        },
         args.json,
-        f"{certificate}: a {kind}'s certificate for {', '.join(args.name)}",
+        f"{certificate}: a {kind}'s certificate for {', '.join(args.name)}, until {end}",
+        *([f"Who shows it is {who!r} in rules."] if args.client else []),
         f"{key}: its private key; keep it where nobody else reads it",
-    )
+    )  # fmt: skip
     return DONE
 
 

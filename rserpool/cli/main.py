@@ -212,7 +212,9 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         "--name", action="append", required=True, help="DNS name, address or URI; repeatable"
     )
     issue.add_argument("--client", action="store_true", help="for a client, not a registrar")
-    issue.add_argument("--days", type=int, default=825, help="how long it is valid")
+    issue.add_argument(
+        "--days", type=_days, default=825, help="how long it is valid (default: 825)"
+    )
     issue.add_argument("--out", metavar="BASE", help="write BASE.pem and BASE.key")
     show = _command(
         actions, "show", certificate.show, "show certificates and revocation lists in a file"
@@ -249,7 +251,10 @@ def _add_revoke(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _days(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 3650:
         raise argparse.ArgumentTypeError("must be more than 0, and 3650 at most")
     return value

@@ -26,8 +26,11 @@ def replace(path: str, data: bytes, mode: int) -> None:
 
     :raise OSError: it could not be done; the file is what it was.
     """
-    path = os.path.realpath(path)
-    descriptor, temporary = tempfile.mkstemp(dir=_directory(path), prefix=".new-")
+    named, path = path, os.path.realpath(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=_directory(path), prefix=".new-")
+    except OSError as error:  # of the temporary file, which nobody knows
+        raise OSError(error.errno, error.strerror, named) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             _keep_owner(path, file.fileno())

@@ -43,7 +43,7 @@ def authority(name: str, days: int = 3650) -> Issued:
 
 
 def issue(
-    issuer: Issued, names: Iterable[str], days: int = 825, client: bool = False
+    issuer: Issued, names: Iterable[str], days: float = 825, client: bool = False
 ) -> Issued:
     """
     Make a certificate, which never outlives its authority.
@@ -135,7 +135,7 @@ def signer(issuer: Issued) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey
     return own.chain[0], own.private_key
 
 
-def _end(days: int) -> datetime:
+def _end(days: float) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
 
 
