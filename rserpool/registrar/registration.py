@@ -43,6 +43,7 @@ _HEADER = struct.Struct("!BBH")
 _HANDLE = b"\x00\x09"  # types of parameters
 _ELEMENT = b"\x00\x0a"
 _IDENTIFIER = b"\x00\x0e\x00\x08"
+_SECURITY = RejectedForSecurity()
 
 
 class Registration:
@@ -69,8 +70,11 @@ class Registration:
         if pool.renewal is None:
             pool.renewal = Request(REGISTER_RENEW, pool.handle)
         assert isinstance(pool.renewal, Request)
-        if not self._share.gate.ask(channel.subject, pool.renewal, now).allowed:
-            return None  # the slow path refuses, and says why
+        decision = self._share.gate.ask(channel.subject, pool.renewal, now)
+        if not decision.allowed:
+            # Here, and not on the slow path: asked twice, it would be counted twice.
+            identifier = element.identifier
+            return self._refused(channel, pool.renewal, decision, identifier, _SECURITY)
         self._share.handlespace.renew(element, now)
         self._membership.renewed(element)
         self._share.counters.registrations_renewed += 1
@@ -131,10 +135,7 @@ class Registration:
                 )
                 return _granted(result.element)
             why, cause = type(result).__name__, result
-        self._share.counters.registrations_refused += 1
-        identifier = message.element.identifier
-        self._share.refused("registration.refused", channel, request, why, identifier)
-        return _rejected(message, cause)
+        return self._refused(channel, request, why, message.element.identifier, cause)
 
     def deregister(
         self, channel: Channel, data: bytes, message: asap.Deregistration, now: float
@@ -183,6 +184,26 @@ class Registration:
         if len(data) > self._share.settings.registration_bytes:
             return "the registration is too long", LackOfResources()
         return "", None
+
+    def _refused(
+        self,
+        channel: Channel,
+        request: Request,
+        why: Decision | str,
+        identifier: int,
+        cause: Cause,
+    ) -> bytes:
+        """Count a refusal, write it down, and say no more than its cause."""
+        self._share.counters.registrations_refused += 1
+        self._share.refused("registration.refused", channel, request, why, identifier)
+        return asap.encode(
+            asap.RegistrationResponse(
+                rejected=True,
+                handle=request.pool or b"",
+                identifier=identifier,
+                error=_error(cause),
+            )
+        )
 
     def _foreign(self, element: Element, subject: Subject) -> bool:
         """
@@ -250,17 +271,6 @@ def _granted(element: Element) -> bytes:
     handle = element.pool.handle_tlv
     header = _HEADER.pack(3, 0, 12 + len(handle))
     return b"".join((header, handle, _IDENTIFIER, element.blob[4:8]))
-
-
-def _rejected(message: asap.Registration, cause: Cause) -> bytes:
-    return asap.encode(
-        asap.RegistrationResponse(
-            rejected=True,
-            handle=message.handle,
-            identifier=message.element.identifier,
-            error=_error(cause),
-        )
-    )
 
 
 def _deregistered(message: asap.Deregistration, cause: Cause | None) -> bytes:

@@ -104,12 +104,14 @@ class Budget:
         Forget budgets that are full again; if there are none, those nearest to it.
 
         A full budget is as good as a new one, so nobody gains by being forgotten more
-        than the least that could be.
+        than the least that could be.  A tenth is left free: were it one, whoever has
+        so many addresses would have all of them looked through at each request.
         """
         kept = {key: full for key, full in self._full.items() if full > now}
-        if len(kept) > MAXIMUM_BUDGETS:
+        most = MAXIMUM_BUDGETS - MAXIMUM_BUDGETS // 10
+        if len(kept) > most:
             order = sorted(kept, key=kept.__getitem__)
-            for key in order[: len(order) // 10]:
+            for key in order[: len(order) - most]:
                 del kept[key]
         self._full = kept
 

@@ -11,7 +11,8 @@ import attrs
 from rserpool.security.decisions import Proof, Subject
 
 #: Credentials remembered.  A certificate authority may let in as many names as it likes; of
-#: too many, those are forgotten that came or went longest ago.
+#: too many, those are forgotten that went longest ago; where all are connected, those that
+#: came longest ago.
 MAXIMUM_REMEMBERED = 1000
 
 
@@ -33,34 +34,38 @@ class Uses:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._uses: dict[tuple[Proof, str, str], Use] = {}
+        self._open: dict[tuple[Proof, str, str], Use] = {}
+        self._gone: dict[tuple[Proof, str, str], Use] = {}
         #: Sessions now, by how their peers have proven themselves.
         self.by_proof = dict.fromkeys(Proof, 0)
 
     def __iter__(self) -> Iterator[Use]:
-        """Every credential remembered, that of the latest coming or going first."""
-        return reversed(self._uses.values())
+        """Every credential remembered: those in use, then the others, the latest first."""
+        yield from reversed(self._open.values())
+        yield from reversed(self._gone.values())
 
     def opened(self, subject: Subject) -> None:
         """A session has begun."""
         self.by_proof[subject.proof] += 1
         if subject.proven:
             key = _credential(subject)
-            use = self._uses.pop(key, None) or Use(subject)
+            use = self._open.pop(key, None) or self._gone.pop(key, None) or Use(subject)
             use.open += 1
-            self._uses[key] = use
-            if len(self._uses) > MAXIMUM_REMEMBERED:
-                del self._uses[next(iter(self._uses))]
+            self._open[key] = use
+            if len(self._open) + len(self._gone) > MAXIMUM_REMEMBERED:
+                oldest = self._gone or self._open
+                del oldest[next(iter(oldest))]
 
     def closed(self, subject: Subject) -> None:
         """A session has ended."""
         self.by_proof[subject.proof] -= 1
         key = _credential(subject)
-        use = self._uses.pop(key, None)
+        use = self._open.get(key)
         if use is not None:
-            use.open = max(use.open - 1, 0)
+            use.open -= 1
             use.last = self._clock()
-            self._uses[key] = use
+            if not use.open:
+                self._gone[key] = self._open.pop(key)
 
 
 def _credential(subject: Subject) -> tuple[Proof, str, str]:

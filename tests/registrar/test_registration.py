@@ -92,6 +92,10 @@ class Registering(SynchronousTestCase):
         answer = self.scene.register(self.pe, 1)
         self.assertTrue(answer.rejected)
         self.assertEqual(cause(answer), causes.RejectedForSecurity())
+        self.assertEqual((answer.handle, answer.identifier), (b"web", 1))
+        asked = [one for one in self.scene.gate.asked if one[1] == REGISTER_RENEW]
+        self.assertEqual(len(asked), 1, "asked twice, a refusal is counted twice")
+        self.assertEqual(self.scene.registrar.counters.registrations_refused, 1)
 
     def test_renewal_moves_the_expiry(self):
         """A renewed element lives for its whole life again."""

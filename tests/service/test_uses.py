@@ -30,7 +30,7 @@ class Using(SynchronousTestCase):
         self.uses.opened(new)
         self.uses.closed(old)
         self.assertEqual(
-            self.told(), [("web-1", "web-1", 0, 1000.0), ("web-1", "web-1~2", 2, 0.0)]
+            self.told(), [("web-1", "web-1~2", 2, 0.0), ("web-1", "web-1", 0, 1000.0)]
         )
         self.now = 2000.0
         self.uses.closed(new)
@@ -56,3 +56,18 @@ class Using(SynchronousTestCase):
         self.uses.closed(subject("web-0"))
         self.assertEqual(self.uses.by_proof[Proof.PSK], 9)
         self.assertEqual(len(self.told()), 3)
+
+    def test_in_use_is_kept(self):
+        """Who is connected isn't forgotten for those who come and go."""
+        self.patch(uses, "MAXIMUM_REMEMBERED", 3)
+        self.uses.opened(subject("web-1"))
+        for number in range(2, 10):
+            self.now += 1
+            passing = subject(f"web-{number}")
+            self.uses.opened(passing)
+            self.uses.closed(passing)
+        self.assertEqual(
+            self.told(),
+            [("web-1", "web-1", 1, 0.0), ("web-9", "web-9", 0, 1008.0),
+             ("web-8", "web-8", 0, 1007.0)],
+        )  # fmt: skip
