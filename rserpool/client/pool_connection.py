@@ -21,11 +21,16 @@ is told, and may refuse (:mod:`rserpool.client.failover`).
 """
 
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+)
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -37,12 +42,20 @@ from rserpool.client.resolution import Chooser
 from rserpool.client.security import Security
 from rserpool.wire.parameters import PoolElement, TCPTransport
 
+Address = IPv4Address | IPv6Address
+#: How an element has to prove itself at an address, and the TLS that is made for it.
+Way = tuple[Security, IOpenSSLClientConnectionCreator | None]
+
 #: Seconds that a connection to an element may take, its TLS included.
 CONNECT_TIMEOUT = 5.0
 
 
 class NoElement(Exception):
     """No element of the pool can be connected to; the message says what became of each."""
+
+
+class NotTried(Exception):
+    """An element wasn't called at all, for a reason on this side."""
 
 
 class PoolConnection:
@@ -112,11 +125,13 @@ class PoolConnection:
         chooser = await self._chooser(without)
         while (element := chooser.choose()) is not None and not self._stopped:
             try:
-                line, standing = await self._call(element)
+                line, standing = await self._call(*self._way(element))
             except Exception as error:
                 troubles.append(f"{_name(element)}: {words(error)}")
-                self._user.report(self.handle, element.identifier)
                 chooser.failed(element.identifier)
+                # Nobody but us has failed where nothing was tried (RFC 5352 section 3.5).
+                if not isinstance(error, NotTried):
+                    self._user.report(self.handle, element.identifier)
                 continue
             refusal = await self._refusal(element, standing, why)
             if not refusal and not self._stopped and not line.lost:
@@ -138,14 +153,24 @@ class PoolConnection:
             chooser.failed(identifier)
         return chooser
 
-    async def _call(self, element: PoolElement) -> tuple[Line, Standing]:
-        where, security = element.user_transport, self._security(element)
-        if not isinstance(where, TCPTransport):
-            raise ValueError("it isn't reached by TCP")
-        last: Exception = ValueError("it has no address")
-        for address in where.addresses:
+    def _way(self, element: PoolElement) -> "tuple[TCPTransport, dict[Address, Way]]":
+        """Where an element is called, and what TLS is made of for each address."""
+        where = element.user_transport
+        if not isinstance(where, TCPTransport) or not where.addresses:
+            raise NotTried("it isn't reached by TCP")
+        try:
+            security = self._security(element)
+            ways = {one: (security, security.creator(str(one))) for one in where.addresses}
+        except Exception as error:
+            raise NotTried(f"what it has to prove can't be told: {error}") from error
+        return where, ways
+
+    async def _call(
+        self, where: TCPTransport, ways: "dict[Address, Way]"
+    ) -> tuple[Line, Standing]:
+        last: Exception = NotTried("it has no address")
+        for address, (security, creator) in ways.items():
             line = Line(security, self._lost)
-            creator = security.creator(str(address))
             wrapped = TLSMemoryBIOFactory(creator, True, line.factory) if creator else None
             kind = TCP4ClientEndpoint if address.version == 4 else TCP6ClientEndpoint
             endpoint = kind(self._reactor, str(address), where.port, CONNECT_TIMEOUT)

@@ -10,8 +10,8 @@ from rserpool.security.certificate.make import Issued, load
 from rserpool.security.certificate.name import valid_until
 from rserpool.security.certificate.trust import verifying_client
 from rserpool.security.decisions import Proof
-from rserpool.security.interfaces import Key
 from rserpool.security.psk.keyfile import read
+from rserpool.security.psk.keystore import in_force
 from rserpool.security.psk.rotation import generation
 from rserpool.security.psk.tls import PSKClientCreator
 
@@ -57,7 +57,7 @@ class PreSharedKey:
         fitting = [key for key in keys if name in (key.identity, key.principal)]
         if not fitting:
             raise ValueError(f"{path} has no identity {name!r}; it has {', '.join(names)}")
-        good = [key for key in fitting if _in_force(key, now)]
+        good = [key for key in fitting if in_force(key, now)]
         if not good:
             raise ValueError(f"{path}: no key of {name!r} is in force now")
         newest = max(good, key=generation)
@@ -126,7 +126,3 @@ class Certified:
 
 
 Security = Plain | PreSharedKey | Certified
-
-
-def _in_force(key: Key, now: float) -> bool:
-    return (key.not_before or 0) <= now < (key.not_after or now + 1)

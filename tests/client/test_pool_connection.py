@@ -15,7 +15,7 @@ from rserpool.client.resolution import Chooser, Resolution
 from rserpool.security.certificate import make
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.tls import ServerCreator
-from rserpool.wire.parameters import TCPTransport
+from rserpool.wire.parameters import SCTPTransport, TCPTransport
 from rserpool.wire.policies import LeastUsed
 from tests.client.scene import Chance, element
 
@@ -234,6 +234,34 @@ class Connections(TestCase):
         yield self.until(lambda: good.said)
         self.assertEqual(self.servers[1].said, [])
         self.assertEqual(self.user.reported, [1, 2])
+        yield self.settle()
+
+    @inlineCallbacks
+    def test_not_tried(self):
+        """What nobody has tried to reach isn't reported: the fault is on this side."""
+        where = SCTPTransport(port=80, addresses=(ip_address("127.0.0.1"),))
+        self.user.elements.append(attrs.evolve(element(7), user_transport=where))
+        self.serve(1)
+        good = self.serve(2)
+        connection = self.connection()
+        security = connection._security
+
+        def missing(one):
+            if one.identifier == 1:
+                raise FileNotFoundError("ca.pem")
+            return security(one)
+
+        connection._security = missing
+        yield connection.start()
+        yield self.until(lambda: good.said)
+        self.assertEqual(self.user.reported, [])
+        yield self.settle()
+        self.setUp()
+        self.serve(1)
+        connection = self.connection()
+        connection._security = missing
+        failed = yield self.assertFailure(connection.start(), NoElement)
+        self.assertIn("ca.pem", str(failed))
         yield self.settle()
 
     @inlineCallbacks
