@@ -58,7 +58,7 @@ class Material:
         for text in config.registrar.enrp_auth:
             self._try("enrp-auth", partial(self._peer_authentication, text))
         self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
-        self._try("certificate", self._read_certificate)
+        self._read_certificate()
 
     @property
     def warnings(self) -> list[str]:
@@ -176,7 +176,7 @@ class Material:
         again = getattr(self.authorizer, "reload", None)
         if again is not None:
             self._try("rules", again)
-        self._try("certificate", self._read_certificate)
+        self._read_certificate()
         return [f"{key}: {words}" for key, words in self.faults]
 
     def _peer_warnings(self) -> list[str]:
@@ -241,23 +241,32 @@ class Material:
             self.authorizer = AllowProven()
 
     def _read_certificate(self) -> None:
-        table = self._config.registrar
+        """Read the certificate and its private key: what is wrong with both, if both are."""
+        table, pair = self._config.registrar, list[bytes]()
         if table.certificate and table.private_key:
-            read = Path(table.certificate).read_bytes(), read_private(table.private_key)
-            try:
-                ServerCreator(certificate=read[0], private_key=read[1])
-            except Exception as error:
-                raise ValueError(
-                    f"{table.certificate} and {table.private_key} aren't a certificate and "
-                    f"its private key: {_words(error)}"
-                ) from None
-            own, *_ = x509.load_pem_x509_certificates(read[0])
-            if valid_until(own) <= time.time():
-                raise ValueError(
-                    f"{table.certificate}: the certificate ended on {when(valid_until(own))}: "
-                    "issue another one"
-                )
-            self._certificate = read
+            where = Path(table.certificate)
+            self._try("certificate", lambda: pair.append(where.read_bytes()))
+            key = partial(read_private, table.private_key)
+            self._try("private-key", lambda: pair.append(key()))
+        if len(pair) == 2:
+            self._try("certificate", partial(self._take_certificate, *pair))
+
+    def _take_certificate(self, certificate: bytes, private_key: bytes) -> None:
+        table = self._config.registrar
+        try:
+            ServerCreator(certificate=certificate, private_key=private_key)
+        except Exception as error:
+            raise ValueError(
+                f"{table.certificate} and {table.private_key} aren't a certificate and "
+                f"its private key: {_words(error)}"
+            ) from None
+        own, *_ = x509.load_pem_x509_certificates(certificate)
+        if valid_until(own) <= time.time():
+            raise ValueError(
+                f"{table.certificate}: the certificate ended on {when(valid_until(own))}: "
+                "issue another one"
+            )
+        self._certificate = certificate, private_key
 
     def _try(self, key: str, do: Callable[[], object]) -> None:
         try:

@@ -178,8 +178,16 @@ class Reading(SynchronousTestCase):
         """A private key that others can read is a fault, with what to type."""
         Path(self.files[1]).chmod(0o640)
         [(key, words)] = self.material().faults
-        self.assertEqual(key, "certificate")
+        self.assertEqual(key, "private-key")
         self.assertIn(f"chmod 600 {self.files[1]}", words)
+
+    def test_both_at_once(self):
+        """What is wrong with a certificate and with its key is told together."""
+        Path(self.files[0]).unlink()
+        Path(self.files[1]).chmod(0o640)
+        self.assertEqual(
+            [key for key, _ in self.material().faults], ["certificate", "private-key"]
+        )
 
     def test_selfie_by_plugin(self):
         """Nobody shows us our own name, whatever a plugin's keys say (RFC 9257 section 4.1)."""
