@@ -50,6 +50,8 @@ MOST_SEALED = 2**26
 #: Octets of the data.  A cookie parameter has 65,531 at most (RFC 5354 section 3.13), and who
 #: echoes one makes us decrypt it.
 MOST_DATA = 32 * 1024
+#: Seconds that a cookie may live at most, a year: who has one can echo it as long.
+LONGEST_LIFE = 366 * 86400.0
 #: Seconds that the clock of the element that sealed may be ahead of ours.
 SKEW = 60.0
 
@@ -138,8 +140,10 @@ class CookieKeyring:
     ) -> None:
         if cipher not in CIPHERS:
             raise ValueError(f"cipher {cipher!r}: take one of {', '.join(sorted(CIPHERS))}")
-        if not life > 0:
-            raise ValueError("the life of a cookie is more than 0 seconds")
+        if not 0 < life <= LONGEST_LIFE:
+            raise ValueError(
+                f"the life of a cookie is more than 0, and {LONGEST_LIFE:g} seconds at most"
+            )
         self._cipher = CIPHERS[cipher]
         self._name = cipher
         self._life = life

@@ -210,6 +210,7 @@ class Keys(SynchronousTestCase):
         self.assertRaises(ValueError, CookieKey, 0, ONE)
         self.assertRaises(ValueError, CookieKey, 1 << 32, ONE)
         self.assertRaises(ValueError, CookieKeyring, [], life=1)
-        self.assertRaises(ValueError, CookieKeyring, [CookieKey(1, ONE)], life=0)
+        for life in (0, -1, float("inf"), float("nan")):
+            self.assertRaises(ValueError, CookieKeyring, [CookieKey(1, ONE)], life=life)
         self.assertRaises(ValueError, keyring, CookieKey(1, ONE), CookieKey(1, TWO))
         self.assertRaises(ValueError, keyring, cipher="rot13")
