@@ -90,7 +90,7 @@ class Telling(SynchronousTestCase):
         uses.opened(new)
         uses.opened(old)
         uses.closed(old)
-        first, second = json.loads(self.status.json())["credentials"]
+        second, first = json.loads(self.status.json())["credentials"]
         self.assertEqual((first["identity"], first["open"]), ("web-1", 0))
         self.assertRegex(first["last"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
         self.assertEqual(
