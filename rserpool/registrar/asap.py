@@ -143,7 +143,7 @@ class Clients:
             self.membership.dismiss(element, what, why, now)
 
     def _updates_due(self, now: float) -> None:
-        self._updates.due()
+        self._updates.due(now)
 
 
 def _error(causes: tuple[Cause, ...]) -> bytes:

@@ -49,7 +49,9 @@ class Resolution:
         self._ask = share.gate.ask
         self._counters = share.counters
         self._questions: dict[bytes, _Question] = {}
-        self.updates = Updates(share, self._update)
+        self.updates = Updates(
+            share, self._update, lambda handle: _negative(handle, RejectedForSecurity())
+        )
 
     def asked(self, channel: Channel, data: bytes, now: float) -> bytes | None:
         """The answer to an encoded request met before, or None: decode it."""

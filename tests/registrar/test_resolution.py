@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.registrar import resolution
-from rserpool.security.decisions import RESOLVE, Proof
+from rserpool.security.decisions import LIMITS, RESOLVE, Proof, deny
 from rserpool.wire import asap, causes, policies
 from rserpool.wire.parameters import SCTPTransport
 from tests.registrar.scene import Scene
@@ -136,6 +136,31 @@ class Subscribing(SynchronousTestCase):
         [update] = self.updates()
         self.assertTrue(update.accepted_updates)
         self.assertEqual(len(update.elements), 4)
+
+    def test_refused_since(self):
+        """Who may not resolve any more is told so, and then nothing."""
+        self.subscribe()
+        self.scene.sent[self.pu].clear()
+        self.scene.gate.denied.add("asap.resolve")
+        self.scene.register(self.pe, 2)
+        [update] = self.updates()
+        self.assertEqual(update.elements, ())
+        self.assertEqual(update.error.causes, (causes.RejectedForSecurity(),))
+        self.assertEqual(self.scene.audits[-1].what, "resolution.refused")
+        self.scene.gate.denied.clear()
+        self.scene.register(self.pe, 3)
+        self.assertEqual(self.updates(), [])
+
+    def test_over_a_limit(self):
+        """An update isn't the user's doing: its budget doesn't keep it from being told."""
+        self.subscribe()
+        self.scene.sent[self.pu].clear()
+        self.patch(self.scene.gate, "ask", lambda *_: deny("too many", LIMITS))
+        self.scene.registrar._clients.membership.changed(
+            self.scene.registrar.handlespace.find(b"web", 1), self.scene.now
+        )
+        self.scene.perform(self.scene.registrar._share.taken())
+        self.assertEqual(len(self.updates()), 1)
 
     def test_renewals_are_no_change(self):
         """A renewal tells nobody anything."""
