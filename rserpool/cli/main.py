@@ -266,7 +266,11 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--rules", metavar="FILE", required=True, help="a rules file")
     parser.add_argument("principal", metavar="PRINCIPAL", help="web-1, dns:NAME, anonymous")
-    parser.add_argument("permission", metavar="PERMISSION", help="like asap.register.join")
+    parser.add_argument(
+        "permission",
+        metavar="PERMISSION",
+        help="like asap.register.join, or asap.register for all of it",
+    )
     parser.add_argument("gate", metavar="GATE", nargs="?", help="pool:HANDLE or peer:NAME")
 
 

@@ -219,7 +219,7 @@ class Scope:
             )
 
     def _heed(self, channel: Channel, message: Any, now: float) -> None:
-        request = Request(_PERMISSIONS[type(message)], peer=channel.subject.name)
+        request = _request(channel, message)
         decision = self._share.ask(channel, request, now)
         met = self.peers.of(channel) is None
         asks = message.sender == 0 and isinstance(message, _QUESTIONS)
@@ -387,9 +387,10 @@ class Scope:
         :param blame: it could have known; what crosses another message on its way couldn't.
         """
         self._share.counters.peer_refusals += 1
-        request = Request(_PERMISSIONS[type(message)], peer=channel.subject.name)
+        request = _request(channel, message)
         kind = request.permission.partition(".")[2]
-        self._share.refused(f"{kind}.refused", channel, request, why, None)
+        identifier = message.element.identifier if isinstance(message, Change) else None
+        self._share.refused(f"{kind}.refused", channel, request, why, identifier)
         if not isinstance(message, enrp.Error):
             self._complain(channel, (RejectedForSecurity(),), message.sender)
         if blame:
@@ -410,6 +411,12 @@ class Scope:
         self._bad[channel] = count
         if count == self._share.settings.bad_messages_per_channel:
             self._share.emit(Close(channel, f"{count} messages that were refused"))
+
+
+def _request(channel: Channel, message: Any) -> Request:
+    """What is asked of the gate: by whom it comes, and of which pool if it is of one."""
+    pool = message.handle if isinstance(message, Change) else None
+    return Request(_PERMISSIONS[type(message)], pool, channel.subject.name)
 
 
 def _target(server: ServerInformation) -> str:

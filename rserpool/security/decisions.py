@@ -99,6 +99,9 @@ PERMISSIONS = frozenset({
 })  # fmt: skip
 
 
+#: Which of them are asked of a pool, and which of a registrar: a gate decides those alone.
+OF_POOLS = frozenset(p for p in PERMISSIONS if p.startswith("asap.")) | {UPDATE}
+OF_PEERS = frozenset(p for p in PERMISSIONS if p.startswith("enrp."))
 #: What is open to who has proven nothing, if the authorizer allows it; nothing else ever is.
 OPEN = frozenset({RESOLVE, UNREACHABLE})
 

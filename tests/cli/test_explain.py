@@ -18,6 +18,10 @@ rules = ["!asap.register.new", "asap.register"]
 rules = ["!asap"]
 [gates."pool-hex:ff00".users.web-1]
 rules = ["asap.register.new"]
+[users.r2]
+rules = ["enrp"]
+[gates."pool:payments".users.r2]
+rules = ["!enrp"]
 [gates."peer:r2".roles.all]
 rules = ["enrp.presence"]
 [users.operator]
@@ -56,6 +60,12 @@ class Explaining(SynchronousTestCase):
              "gates.'peer:r2'.roles.all"),
             (["operator", "admin.anything"], 0, "", "users.operator.admin"),
             (["web-1", "admin.anything"], 1, "", ""),
+            (["r2", "enrp.presence"], 0, "enrp.presence", "gates.'peer:r2'.roles.all"),
+            (["r2", "enrp.update", "pool:payments"], 1, "!enrp",
+             "gates.'pool:payments'.users.r2"),
+            (["r2", "enrp.update", "pool:web"], 0, "enrp", "users.r2"),
+            (["web-1", "asap.register"], 1, "!asap.register.new", "users.web-1"),
+            (["operator", "asap.register"], 0, "", "users.operator.admin"),
         ):  # fmt: skip
             found, out, _ = self.run_it(*words, "--json")
             answer = json.loads(out)
@@ -70,12 +80,34 @@ class Explaining(SynchronousTestCase):
             out, "no: the rule '!asap.register.new' denies it (rules: users.web-1)\n"
         )
 
+    def test_several(self):
+        """Of a beginning, each permission is told; all of them must be allowed for a yes."""
+        status, out, _ = self.run_it("web-1", "asap.register")
+        self.assertEqual((status, [line.split(":")[:2] for line in out.splitlines()]), (1, [
+            ["asap.register.join", " yes"], ["asap.register.new", " no"],
+            ["asap.register.renew", " yes"],
+        ]))  # fmt: skip
+        _, out, _ = self.run_it("web-1", "asap.register", "--json")
+        self.assertEqual(len(json.loads(out)["permissions"]), 3)
+
+    def test_invariant(self):
+        """What no rule can lift is no, whatever the rules say."""
+        Path(self.rules).write_text("[users.anonymous]\nadmin = true\n")
+        self.assertEqual(self.run_it("anonymous", "asap.resolve")[0], 0)
+        for permission in ("asap.register.new", "asap.deregister", "enrp.update"):
+            status, out, _ = self.run_it("anonymous", permission)
+            self.assertEqual(status, 1)
+            self.assertIn("only who has proven a name", out)
+            self.assertIn("(invariant)", out)
+
     def test_wrongly(self):
         """2 is: it couldn't be asked; and why."""
         for words, why in (
             (["web-1", "asap.regster"], "isn't a permission"),
             (["web-1", "asap.resolve", "pool-hex:zz"], "hexadecimal"),
             (["web-1", "asap.resolve", "web"], "isn't a gate"),
+            (["r2", "enrp.table", "pool:web"], "isn't asked of"),
+            (["web-1", "asap.resolve", "peer:r2"], "isn't asked of"),
         ):
             status, out, err = self.run_it(*words)
             self.assertEqual((status, out), (2, ""), words)

@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.decisions import Proof
+from rserpool.security.rules.file import parse
 from rserpool.wire import asap, causes, enrp
 from rserpool.wire.parameters import ServerInformation, TCPTransport
 from tests.registrar.scope import ME, SETTINGS, Scope, added, described, removed, table
@@ -121,6 +122,26 @@ class Telling(SynchronousTestCase):
         self.assertFalse(part.more)
         [element, *_] = entry.elements
         self.assertEqual((element.home, element.asap_transport.port), (ME, 4711))
+
+    def test_update_of_a_pool(self):
+        """An update is asked of its pool and of who tells it; refused, it changes nothing."""
+        policy = parse(
+            '[roles.all]\nrules = ["enrp"]\n'
+            '[gates."pool:web".roles.all]\nrules = ["!enrp.update"]\n', "rules",
+        )  # fmt: skip
+        asked = []
+
+        def ask(subject, request, now):
+            asked.append((request.permission, request.pool, request.peer))
+            return policy.decide("r2", Proof.PSK, request)
+
+        self.patch(self.scope.gate, "ask", ask)
+        self.scope.say(self.peer, added(SMALL, 5000))
+        self.assertEqual(asked, [("enrp.update", b"web", self.peer.subject.name)])
+        self.assertEqual(len(self.scope.registrar.handlespace), 0)
+        self.assertEqual(self.scope.audits[-1].what, "update.refused")
+        self.assertEqual(self.scope.audits[-1].identifier, 5000)
+        self.assertEqual(self.scope.audits[-1].pool, b"web")
 
     def test_session_ends(self):
         """A session that isn't asked on is forgotten, and a new one begins at the start."""

@@ -54,6 +54,10 @@ def parse_entry(line: str) -> Key:
     )
 
 
+#: Principals of who has proven nothing: in rules and in the audit log nobody else bears them.
+_NAMELESS = ("anonymous", "plain")
+
+
 def check_identity(identity: str) -> None:
     """
     Refuse what can't be an identity in a key file.
@@ -69,6 +73,8 @@ def check_identity(identity: str) -> None:
         raise ValueError(
             f"identity {identity!r}: no ':' in it, no space at its ends, no '#' in front"
         )
+    if identity.partition("~")[0] in _NAMELESS:
+        raise ValueError(f"identity {identity!r} is what those are called who have none")
 
 
 def check_secret(secret: bytes) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rserpool.security.decisions import OF_PEERS, OF_POOLS, PERMISSIONS
 from rserpool.security.document import Document
 from rserpool.security.document import Path as Place
-from rserpool.security.rules.policy import Gate, Policy, Rules, User
+from rserpool.security.interfaces import Key
+from rserpool.security.rules.policy import NAMELESS, Gate, Policy, Rules, User
 from rserpool.security.rules.rule import Rule
 
 T = TypeVar("T")
@@ -89,6 +91,10 @@ class _Reader:
 
     def _user(self, value: Mapping[str, Any], *place: str) -> User:
         self._known(value, {"rules", "roles", "admin", "locked"}, *place)
+        self._principal(*place)
+        if place[-1] == NAMELESS and "roles" in value:
+            words = f"who has proven nothing has the role {NAMELESS!r} alone"
+            self._fault(f"{_shown(place)}.roles: {words}", *place, "roles")
         roles = self._strings(value.get("roles", []), *place, "roles")
         for entry, role in enumerate(roles):
             self._role_exists(role, *place, "roles", entry)
@@ -111,12 +117,27 @@ class _Reader:
             self._fault(f"gates.{name!r} must be a table", "gates", name)
             return Gate()
         self._known(value, {"users", "roles"}, "gates", name)
+        for user in self._table(value, "gates", name, "users"):
+            self._principal("gates", name, "users", user)
         for role in self._table(value, "gates", name, "roles"):
             self._role_exists(role, "gates", name, "roles", role)
         return Gate(
             users=self._each(value, self._rules_alone, "gates", name, "users"),
             roles=self._each(value, self._rules_alone, "gates", name, "roles"),
         )
+
+    def _principal(self, *place: str) -> None:
+        """Refuse a name that no principal ever has: what is said of it would be in vain."""
+        name = place[-1]
+        principal = Key(name, b"").principal
+        if principal != name and not name.startswith(("dns:", "uri:")):
+            words = (
+                f"{name!r} is a key's generation: write {principal!r}, which all of them are"
+            )
+            self._fault(f"{_shown(place)}: {words}", *place)
+        if name.startswith("dns:") and name != name.lower():
+            words = f"names of certificates are in lower case: write {name.lower()!r}"
+            self._fault(f"{_shown(place)}: {words}", *place)
 
     def _role_exists(self, role: str, *place: str | int) -> None:
         if role in self._roles:
@@ -133,10 +154,9 @@ class _Reader:
             except ValueError as error:
                 self._fault(f"{_shown(place)}: {error}", *place, entry)
                 continue
-            earlier = next((r for r in rules if r.covers(rule)), None)
-            if earlier is not None:
-                words = f"{text!r} is never reached: {str(earlier)!r} wins"
-                self._fault(f"{_shown(place)}: {words}", *place, entry)
+            words = _unreachable(rule, rules, place)
+            if words:
+                self._fault(f"{_shown(place)}: {text!r} {words}", *place, entry)
             rules.append(rule)
         return tuple(rules)
 
@@ -175,6 +195,23 @@ class _Reader:
         found = f"{self._document.place(*place)}: {words}"
         if found not in self.faults:
             self.faults.append(found)
+
+
+def _unreachable(rule: Rule, before: list[Rule], place: tuple[str, ...]) -> str:
+    """Why a rule never decides anything, after those before it in a list of that place."""
+    earlier = next((one for one in before if one.covers(rule)), None)
+    if earlier is not None:
+        return f"is never reached: {str(earlier)!r} wins"
+    matched = rule.among(PERMISSIONS)
+    if not matched:
+        return ""  # admin
+    if matched <= frozenset().union(*(one.among(PERMISSIONS) for one in before)):
+        return "is never reached: those before it are all that there is of it"
+    if place[0] == "gates":
+        pool = place[1].startswith("pool")
+        if not matched & (OF_POOLS if pool else OF_PEERS):
+            return f"is never asked of a {'pool' if pool else 'registrar'}"
+    return ""
 
 
 def _shown(place: Place) -> str:

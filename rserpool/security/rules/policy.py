@@ -14,6 +14,8 @@ from rserpool.security.rules.rule import Rule, first
 
 Rules = tuple[Rule, ...]
 BY = "rules"
+#: The principal of all who have proven nothing; nobody has proven to be it.
+NAMELESS = "anonymous"
 #: What those may who have proven nothing, unless the file has a role of that name.
 ANONYMOUS: Rules = (Rule.parse("asap.resolve"), Rule.parse("asap.unreachable"))
 
@@ -51,7 +53,9 @@ class Policy:
 
     def decide(self, name: str, proof: Proof, request: Request) -> Decision:
         """May the principal of this name, proven so, do this?"""
-        user = self.users.get(name, _NOBODY) if proof is not Proof.ANONYMOUS else _NOBODY
+        if (name == NAMELESS) is not (proof is Proof.ANONYMOUS):
+            return deny(f"{name!r} and {proof.value} can't be together", BY)
+        user = self.users.get(name, _NOBODY)
         if user.locked:
             return Decision(False, "the user is locked", BY, of=f"users.{name}.locked")
         permission = request.permission.split(".")

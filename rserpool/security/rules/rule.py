@@ -6,6 +6,9 @@ import attrs
 
 from rserpool.security.decisions import PERMISSIONS
 
+#: Permissions there may be one day, of whatever name: ``admin``, or ``admin.*``.
+ADMIN = "admin"
+
 
 @attrs.frozen
 class Rule:
@@ -26,20 +29,26 @@ class Rule:
         :raise ValueError: there is no such permission.
         """
         path = text.removeprefix("!")
-        rule = cls(tuple(path.split(".")), allow=path == text)
-        if (
-            path != "admin"
-            and not path.startswith("admin.")
-            and not any(
-                rule.matches(tuple(permission.split("."))) for permission in PERMISSIONS
+        parts = tuple((ADMIN if path == f"{ADMIN}.*" else path).split("."))
+        rule = cls(parts, allow=path == text)
+        if parts[0] == ADMIN and all(part.isidentifier() for part in parts):
+            return rule
+        if not rule.among(PERMISSIONS):
+            star = path.removesuffix(".*")
+            hint = f": write {star!r}, which matches all that begins with it"
+            raise ValueError(
+                f"{path!r} isn't a permission, nor the beginning of one"
+                f"{hint if star != path else ''}"
             )
-        ):
-            raise ValueError(f"{path!r} isn't a permission, nor the beginning of one")
         return rule
 
     def matches(self, permission: Sequence[str]) -> bool:
         """Whether this rule says anything about `permission`."""
         return tuple(permission[: len(self.path)]) == self.path
+
+    def among(self, permissions: Iterable[str]) -> frozenset[str]:
+        """Which of these it matches."""
+        return frozenset(one for one in permissions if self.matches(one.split(".")))
 
     def covers(self, other: "Rule") -> bool:
         """Whether all that `other` matches is matched by this one."""

@@ -98,6 +98,7 @@ class Entry(SynchronousTestCase):
 
     def test_check_identity(self) -> None:
         """What would break the file can't be an identity in it."""
-        for identity in ("", "a:b", " a", "a ", "#a", "a\nb", "x" * 129, "\udcff"):
+        for identity in ("", "a:b", " a", "a ", "#a", "a\nb", "x" * 129, "\udcff", "plain",
+                         "anonymous", "anonymous~2"):  # fmt: skip
             self.assertRaises(ValueError, check_identity, identity)
         check_identity("dialer@acceptor~3")

@@ -86,6 +86,26 @@ rules = ["nothing"]
             ],
         )  # fmt: skip
 
+    def test_in_vain(self):
+        """What could never decide anything is a fault, whatever the reason."""
+        for text, words in (
+            ("[roles.x]\nrules = ['asap.register.new', '!asap.register.join', "
+             "'asap.register.renew', 'asap.register']",
+             "r:2: roles.x.rules: 'asap.register' is never reached: those before it"),
+            ("[users.'web-1~2']\nlocked = true", "r:1: users.\"web-1~2\": 'web-1~2' is a key's "
+             "generation: write 'web-1'"),
+            ("[gates.'pool:x'.users.'web-1~2']\nrules = ['!asap']", "write 'web-1'"),
+            ("[users.'dns:PU.example']\nlocked = true", "write 'dns:pu.example'"),
+            ("[users.anonymous]\nroles = ['psk']", "r:2: users.anonymous.roles: who has"),
+            ("[gates.'pool:x'.roles.all]\nrules = ['!enrp.takeover']", "never asked of a pool"),
+            ("[gates.'peer:x'.roles.all]\nrules = ['!asap']", "never asked of a registrar"),
+        ):  # fmt: skip
+            error = self.assertRaises(RulesError, parse, text, "r")
+            self.assertIn(words, str(error))
+            self.assertEqual(len(error.faults), 1, error.faults)
+        parse("[gates.'pool:x'.roles.all]\nrules = ['!enrp', 'admin', 'asap']", "r")
+        parse("[users.'uri:x~2']\nlocked = true\n[users.anonymous]\nlocked = true", "r")
+
     def test_odd_shapes(self):
         """Whatever stands in a wrong place is a fault, and nothing else happens."""
         for text, words in (

@@ -109,9 +109,29 @@ class Roles(SynchronousTestCase):
         self.assertFalse(strict.decide("anonymous", Proof.ANONYMOUS, request).allowed)
 
     def test_name_of_an_anonymous(self):
-        """Who has proven nothing isn't a user, whatever the user's name."""
-        found = Policy(users={"anonymous": User(YES, admin=True)})
-        self.assertFalse(found.decide("anonymous", Proof.ANONYMOUS, REQUEST).allowed)
+        """Who has proven nothing is the user of that name, and nobody else is."""
+        found = Policy(users={"anonymous": User(YES, admin=True), "web-1": User(YES)})
+        for name, proof, expected in (
+            ("anonymous", Proof.ANONYMOUS, True), ("anonymous", Proof.PSK, False),
+            ("anonymous", Proof.CERTIFICATE, False), ("web-1", Proof.ANONYMOUS, False),
+        ):  # fmt: skip
+            self.assertEqual(
+                found.decide(name, proof, REQUEST).allowed, expected, (name, proof)
+            )
+        request = Request("asap.resolve", b"web")
+        for user in (User(locked=True), User(rules=NO)):
+            found = Policy(users={"anonymous": user})
+            self.assertFalse(found.decide("anonymous", Proof.ANONYMOUS, request).allowed)
+
+    def test_both_gates(self):
+        """An update is asked of its pool and of the registrar that tells of it."""
+        request = Request("enrp.update", b"web", "r2")
+        no = (Rule.parse("!enrp"),)
+        for pools, peers in (({b"web": Gate({"r2": no})}, {}), ({}, {"r2": Gate({"r2": no})})):
+            found = Policy({"r2": User((Rule.parse("enrp"),))}, pools=pools, peers=peers)
+            self.assertFalse(found.decide("r2", Proof.PSK, request).allowed)
+            other = attrs.evolve(request, pool=b"x", peer="r3")
+            self.assertTrue(found.decide("r2", Proof.PSK, other).allowed)
 
 
 paths = st.sampled_from(
@@ -122,7 +142,7 @@ rules = st.lists(rule, max_size=5)
 permission = st.sampled_from(sorted(PERMISSIONS))
 
 
-names = st.sampled_from(["web-1", "web-2"])
+names = st.sampled_from(["web-1", "web-2", "anonymous"])
 roles = st.sampled_from(["all", "psk", "own"])
 gates = st.builds(
     Gate,
@@ -141,8 +161,13 @@ policies = st.builds(
     roles=st.dictionaries(roles, rules.map(tuple)),
     pools=st.dictionaries(st.sampled_from([b"web", b"other"]), gates),
 )  # fmt: skip
-questions = st.tuples(
-    names, st.sampled_from([Proof.PSK, Proof.CERTIFICATE, Proof.ANONYMOUS]),
+who = st.one_of(
+    st.tuples(st.sampled_from(["web-1", "web-2"]), st.sampled_from(list(Proof))),
+    st.just(("anonymous", Proof.ANONYMOUS)),
+)
+questions = st.builds(
+    lambda who, request: (*who, request),
+    who,
     st.builds(Request, permission, st.sampled_from([b"web", b"other", None])),
 )  # fmt: skip
 
@@ -222,9 +247,20 @@ class Matching(SynchronousTestCase):
 
     def test_unknown(self):
         """A rule for what doesn't exist is a mistake."""
-        for text in ("asapx", "asap.", "asap.regist", "", "!", "asap.register.new.more"):
+        for text in (
+            "asapx", "asap.", "asap.regist", "", "!", "asap.register.new.more", "!!asap",
+            " asap", "admin.", "admin..x", "adminx", "*", "asap.*", "admin.x.*",
+        ):  # fmt: skip
             with self.assertRaises(ValueError):
                 Rule.parse(text)
+        error = self.assertRaises(ValueError, Rule.parse, "asap.register.*")
+        self.assertIn("write 'asap.register'", str(error))
+
+    def test_admin(self):
+        """The permissions of administration may have any names; a star says the same."""
+        for text in ("admin", "admin.*"):
+            self.assertTrue(Rule.parse(text).matches(("admin", "dump")))
+        self.assertFalse(Rule.parse("admin.dump").matches(("admin", "reload")))
 
     @settings(deadline=None, derandomize=True)
     @given(rules, permission, st.integers(0, 5))
