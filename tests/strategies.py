@@ -36,7 +36,9 @@ _NUMBERS = {"H": uint16, "I": uint32, "i": int32}
 
 unknown_policy = st.builds(
     policies.UnknownPolicy,
-    number=uint32.filter(lambda n: n & 0x3FFFFFFF > 5 or n >> 31),
+    number=uint32.filter(
+        lambda n: n & 0x3FFFFFFF and n not in {cls.NUMBER for cls in policies.NAMES.values()}
+    ),
     data=octets,
 )
 policy = st.one_of(

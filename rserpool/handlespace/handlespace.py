@@ -25,7 +25,7 @@ from rserpool.wire.causes import (
     LackOfResources,
     NonUniquePEIdentifier,
 )
-from rserpool.wire.parameters import PoolElement
+from rserpool.wire.parameters import PoolElement, PoolHandle
 from rserpool.wire.policies import Policy, policy_number
 
 
@@ -117,13 +117,15 @@ class Handlespace:
         """
         if not handle or element.life == 0 or element.life < -1:
             return InvalidValues(parameter=parameters.encode(element))
+        if self._too_long(handle):
+            return InvalidValues(parameter=parameters.encode(PoolHandle(handle=handle)))
         pool = self.pools.get(handle)
         found = None if pool is None else pool.elements.get(element.identifier)
         if found is not None and found.principal not in (None, principal):
             return NonUniquePEIdentifier()
         objection = (
             pool and _inconsistent(pool, element.policy, kind_of(element.user_transport))
-        ) or self._limit(handle, pool, found, principal)
+        ) or self._limit(pool, found, principal)
         if objection is not None:
             return objection
         how = How.NEW if pool is None else How.JOINED if found is None else How.CHANGED
@@ -148,12 +150,12 @@ class Handlespace:
 
         Its home alone ends its life, and has checked who it is of.
         """
-        if not handle:
+        if not handle or self._too_long(handle):
             return InvalidValues(parameter=entry.blob)
         pool = self.pools.get(handle)
         found = None if pool is None else pool.elements.get(entry.identifier)
         objection = (pool and _inconsistent(pool, entry.policy, entry.kind)) or self._limit(
-            handle, pool, found, entry.principal
+            pool, found, entry.principal
         )
         if objection is not None:
             return objection
@@ -247,13 +249,15 @@ class Handlespace:
         """How many elements a registrar has."""
         return self._checksums.count(home)
 
+    def _too_long(self, handle: bytes) -> bool:
+        return _over(len(handle) - 1, self._limits.handle_bytes)
+
     def _limit(
-        self, handle: bytes, pool: Pool | None, found: Element | None, principal: str | None
+        self, pool: Pool | None, found: Element | None, principal: str | None
     ) -> Cause | None:
         limits = self._limits
         full = (
-            _over(len(handle) - 1, limits.handle_bytes)
-            or (pool is None and _over(len(self.pools), limits.pools))
+            (pool is None and _over(len(self.pools), limits.pools))
             or (
                 pool is not None
                 and found is None

@@ -85,7 +85,7 @@ class Adoption:
         """`element`, called by us, has adopted us: its acknowledgement has come."""
         if element.home != self._share.server_id:
             self._handlespace.set_home(element, self._share.server_id)
-            self._share.announce(replica.update(self._share.server_id, element, replica.ADD_PE))
+            self._share.announce(replica.update(self._share, element, replica.ADD_PE))
         self.came(element)
         self._membership.attach(element, channel)
         self._handlespace.live(element, now)

@@ -233,6 +233,9 @@ class Scope:
         if asks:
             self._procedures[type(message)](None, channel, message, now)
             return
+        if isinstance(message, enrp.Error) and message.sender in (0, self._share.server_id):
+            self._unswapped(channel, message, now)
+            return
         peer, objection = self.peers.heard(channel, message.sender, now)
         if peer is None:
             self._refuse(channel, message, objection, blame=True)
@@ -340,11 +343,25 @@ class Scope:
 
     def _error(self, peer: Peer, channel: Channel, message: enrp.Error, now: float) -> None:
         """Write down what a peer complains of; an error is never answered."""
+        self._complained(channel, message, peers.shown(peer))
+
+    def _unswapped(self, channel: Channel, message: enrp.Error, now: float) -> None:
+        """
+        An error that has our own ID for its sender, or none: rsplib echoes IDs as they came.
+
+        It comes from whoever is at the other end, and not from ourselves.
+        """
+        peer = self.peers.of(channel)
+        if peer is not None:
+            self.peers.heard(channel, peer.identifier, now)
+            self._back(peer, now)
+        who = channel.subject.address if peer is None else peers.shown(peer)
+        self._complained(channel, message, who)
+
+    def _complained(self, channel: Channel, message: enrp.Error, who: str) -> None:
         self._share.counters.peer_errors += 1
         causes = ", ".join(type(cause).__name__ for cause in message.error.causes)
-        self._share.emit(
-            Audit("peer.error", channel.subject, outcome=f"{peers.shown(peer)}: {causes}")
-        )
+        self._share.emit(Audit("peer.error", channel.subject, outcome=f"{who}: {causes}"))
 
     def _removed(self, identifier: int) -> None:
         self._auditing.forget(identifier)

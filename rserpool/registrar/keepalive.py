@@ -107,9 +107,13 @@ class KeepAlive:
 
     def message(self, element: Element, *, new_home: bool) -> bytes:
         """ASAP_ENDPOINT_KEEP_ALIVE; with H: we are its home now (RFC 5352 section 2.2.7)."""
+        named = self._settings.interop.keep_alive_identifier
         return asap.encode(
             asap.EndpointKeepAlive(
-                new_home=new_home, server=self._server_id, handle=element.pool.handle
+                new_home=new_home,
+                server=self._server_id,
+                handle=element.pool.handle,
+                identifier=element.identifier if named else None,
             )
         )
 

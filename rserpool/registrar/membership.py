@@ -68,7 +68,8 @@ class Membership:
         if how is not How.RENEWED:
             self._updates.changed(element.pool.handle, now)
             before = f", home before {former:#010x}" if how is How.REHOMED else ""
-            self._audit(f"element.{how.value}", element, f"life {element.life}{before}", cause)
+            life = f"life {self._life(element)}{before}"
+            self._audit(f"element.{how.value}", element, life, cause)
         self._announce(element, replica.ADD_PE)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
 
@@ -160,8 +161,11 @@ class Membership:
         """Dismiss those whose registration life is over."""
         for element in self._share.handlespace.expired(now, AT_ONCE):
             self._share.counters.elements_expired += 1
-            self.dismiss(element, "element.expired", f"life {element.life} is over", now)
+            self.dismiss(element, "element.expired", f"life {self._life(element)} is over", now)
         self._share.alarms.at(ALARM, self._share.handlespace.next_expiry(), now)
+
+    def _life(self, element: Element) -> str:
+        return self._share.settings.interop.seconds(element.life)
 
     def _dismissed(self, element: Element, channel: object) -> None:
         """Tell an element that it isn't registered any more."""
@@ -180,7 +184,7 @@ class Membership:
     def _announce(self, element: Element, action: int) -> None:
         """Tell the peers, if there are any (RFC 5353 section 3.3)."""
         if self._share.peers:
-            self._share.announce(replica.update(self._share.server_id, element, action))
+            self._share.announce(replica.update(self._share, element, action))
 
     def _audit(self, what: str, element: Element, outcome: str, cause: Cause) -> None:
         channel = element.channel

@@ -27,6 +27,13 @@ without a connection as well: two registrars have taken over a third one, each o
 a partition.  If both yielded, each to the other one's list, the element would be lost; so the
 smaller server ID doesn't yield to a list, but claims the element itself: the other one
 yields, or asks the element and objects.
+
+Note [A tie]
+
+A registrar that has told a claimant that the element is here yields when it is claimed again.
+By an update that names its receiver that can be seen (it is the claimant's objection); where
+all updates name one, two registrars that both have a connection with the element could claim
+it from each other for ever.  There the smaller server ID yields to the second claim.
 """
 
 import attrs
@@ -61,6 +68,8 @@ class Ownership:
         self._contests: dict[Element, Claim] = {}
         #: elements that have come to us from a home that hasn't yielded yet
         self._moved: dict[Element, int] = {}
+        #: those of ours of which a claimant was told so, which may claim them again
+        self._insisted: dict[Element, int] = {}
 
     def granted(self, peer: Peer, element: Element, entry: Description) -> bool | None:
         """
@@ -69,7 +78,7 @@ class Ownership:
         None: it is ours, and has to be asked first.
         """
         if element.home == self._share.server_id:
-            if element.channel is None:
+            if element.channel is None or self._tied(peer, element):
                 return True
             self._contests[element] = Claim(peer.identifier, entry)
             return None
@@ -93,6 +102,7 @@ class Ownership:
     def yielded(self, element: Element) -> Claim | None:
         """Its home lets it go: whose it is then, if somebody claims it."""
         self._moved.pop(element, None)
+        self._insisted.pop(element, None)
         return self._claims.pop(element, None) or self._contests.pop(element, None)
 
     def withdrawn(self, element: Element, peer: Peer) -> bool:
@@ -106,7 +116,17 @@ class Ownership:
     def asserted(self, element: Element) -> Claim | None:
         """It is its home's still: the claim that has come to nothing."""
         self._claims.pop(element, None)
-        return self._contests.pop(element, None)
+        claim = self._contests.pop(element, None)
+        if claim is not None and len(self._insisted) < MAXIMUM_CLAIMS:
+            self._insisted[element] = claim.peer
+        return claim
+
+    def _tied(self, peer: Peer, element: Element) -> bool:
+        """See Note [A tie]."""
+        if not self._share.settings.interop.update_receiver:
+            return False  # then it objects, and doesn't claim again
+        insisted = self._insisted.get(element) == peer.identifier
+        return insisted and self._share.server_id < peer.identifier
 
     def contested(self, element: Element) -> bool:
         """Whether somebody else claims an element of ours."""

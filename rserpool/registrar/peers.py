@@ -208,13 +208,15 @@ class Peers:
     def present(self, channel: Channel, *, ask: bool = False) -> None:
         """Send ENRP_PRESENCE with our checksum and where we are (section 2.1)."""
         share = self._share
-        peer = self._bound.get(channel)
+        peer, ourselves = self._bound.get(channel), self._ourselves_on(channel)
+        if ourselves is None and self._settings.interop.full_presence:
+            return  # it would be lost all the same
         message = enrp.Presence(
             reply_required=ask,
             sender=share.server_id,
             receiver=0 if peer is None else peer.identifier,
             checksum=share.handlespace.checksum(share.server_id),
-            server=self._ourselves_on(channel),
+            server=ourselves,
         )
         share.tell(channel, message)
 
@@ -242,10 +244,8 @@ class Peers:
             alarms.at(ALARM, self._due(peer), now)
 
     def _due(self, peer: Peer) -> float | None:
-        if peer.state is State.INACTIVE:
-            return None
-        if peer.asked is not None:
-            return peer.asked
+        if peer.state is State.INACTIVE or peer.asked is not None:
+            return peer.asked  # None: nobody watches it
         return peer.heard + self._settings.max_time_last_heard
 
     def _watch(self, peer: Peer, now: float) -> None:

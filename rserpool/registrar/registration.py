@@ -15,7 +15,7 @@ import attrs
 
 from rserpool.handlespace.element import Element
 from rserpool.handlespace.handlespace import How, Registered
-from rserpool.registrar import distance, replica
+from rserpool.registrar import distance, interop, replica
 from rserpool.registrar.events import Channel
 from rserpool.registrar.membership import Cause as By
 from rserpool.registrar.membership import Membership
@@ -33,6 +33,7 @@ from rserpool.security.decisions import (
 from rserpool.wire import asap
 from rserpool.wire.causes import (
     Cause,
+    InvalidValues,
     LackOfResources,
     NonUniquePEIdentifier,
     RejectedForSecurity,
@@ -134,7 +135,7 @@ class Registration:
                     cause=By(channel.subject, request.permission, decision.source),
                 )
                 return _granted(result.element)
-            why, cause = type(result).__name__, result
+            why, cause = _why(message, result), result
         return self._refused(channel, request, why, message.element.identifier, cause)
 
     def deregister(
@@ -183,6 +184,8 @@ class Registration:
             return breach, RejectedForSecurity()
         if len(data) > self._share.settings.registration_bytes:
             return "the registration is too long", LackOfResources()
+        if self._share.settings.interop.readable_only:
+            return interop.unreadable(element) or ("", None)
         return "", None
 
     def _refused(
@@ -227,6 +230,13 @@ class Registration:
             counters.registrations_changed += 1
         else:
             counters.registrations_renewed += 1
+
+
+def _why(message: asap.Registration, cause: Cause) -> str:
+    """What the handlespace objects to, in words."""
+    if isinstance(cause, InvalidValues) and cause.parameter[:2] == _HANDLE:
+        return f"a pool handle of {len(message.handle)} octets; handle-bytes allows fewer"
+    return type(cause).__name__
 
 
 def _placed(element: PoolElement, channel: Channel) -> PoolElement:

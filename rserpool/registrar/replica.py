@@ -12,13 +12,14 @@ from ipaddress import IPv4Address, IPv6Address
 from rserpool.handlespace.description import contact_of
 from rserpool.handlespace.element import Element
 from rserpool.registrar.events import Channel
+from rserpool.registrar.interop import RFC, Interop, reworded
+from rserpool.registrar.share import Share
 from rserpool.wire import parameters
 from rserpool.wire.enrp import ADD_PE, DEL_PE
 from rserpool.wire.parameters import PoolElement, TCPTransport, UserTransport
 
 _TLV = struct.Struct("!HH")
 _UPDATE = struct.Struct("!BBHIIHH")
-_SUGGESTED = 0x01
 
 __all__ = ["ADD_PE", "DEL_PE", "contact", "described", "padded_length", "update"]
 
@@ -52,9 +53,11 @@ def transport_of(element: Element) -> UserTransport | None:
     return transport
 
 
-def described(element: Element) -> bytes:
+def described(element: Element, interop: Interop = RFC) -> bytes:
     """The Pool Element parameter for peers, padded."""
-    blob, more = element.blob, element.contact
+    blob, more = (
+        reworded(element, interop) if interop.rewords else (element.blob, element.contact)
+    )
     length = len(blob) + padded_length(more)
     return b"".join((_TLV.pack(0xA, length), blob[4:], more))
 
@@ -72,18 +75,10 @@ def padded_length(contact: bytes) -> int:
         at = end
 
 
-def update(server_id: int, element: Element, action: int, *, suggested: bool = False) -> bytes:
-    """ENRP_HANDLE_UPDATE for everybody (RFC 5353 section 2.4), padded."""
-    handle, parameter = element.pool.handle_tlv, described(element)
+def update(share: Share, element: Element, action: int, *, receiver: int = 0) -> bytes:
+    """ENRP_HANDLE_UPDATE for everybody, or for one (RFC 5353 section 2.4), padded."""
+    handle, parameter = element.pool.handle_tlv, described(element, share.settings.interop)
     padding = -(parameter[2] << 8 | parameter[3]) & 3
-    flags = _SUGGESTED if suggested else 0
     length = 16 + len(handle) + len(parameter) - padding
-    header = _UPDATE.pack(0x04, flags, length, server_id, 0, action, 0)
+    header = _UPDATE.pack(0x04, 0, length, share.server_id, receiver, action, 0)
     return b"".join((header, handle, parameter))
-
-
-def decoded(element: Element) -> PoolElement:
-    """The same as :func:`described`, as a value."""
-    octets = described(element)
-    found: PoolElement = parameters.decode(octets)
-    return found

@@ -50,7 +50,9 @@ class Replication:
         entry = message.element
         element = self._handlespace.find(message.handle, entry.identifier)
         if (
-            message.receiver == self._share.server_id
+            # Where all updates name their receiver, this one is no answer to a claim of ours.
+            not self._share.settings.interop.update_receiver
+            and message.receiver == self._share.server_id
             and element is not None
             and element.home == self._share.server_id
             and self.ownership.objected(element, peer)
@@ -96,7 +98,10 @@ class Replication:
             and element.channel is None
             and peer.channel is not None
         ):
-            self._share.tell(peer.channel, replica.update(mine, element, replica.ADD_PE))
+            self._share.tell(
+                peer.channel,
+                replica.update(self._share, element, replica.ADD_PE, receiver=self._to(peer)),
+            )
             return ""
         return self.described(peer, handle, entry, now)
 
@@ -183,7 +188,7 @@ class Replication:
             return objection
         if ours:
             self._audit("element.left", element, f"its home is {shown(peer)} now")
-            self._share.announce(replica.update(self._share.server_id, element, replica.ADD_PE))
+            self._share.announce(replica.update(self._share, element, replica.ADD_PE))
         return ""
 
     def _settle(self, element: Element, claim: Claim, now: float) -> bool:
@@ -226,14 +231,13 @@ class Replication:
         peer = None if claim is None else self._peers.find(claim.peer)
         if peer is not None and peer.channel is not None:
             self._audit("element.kept", element, f"{shown(peer)} claimed it, but it is here")
-            message = enrp.HandleUpdate(
-                sender=self._share.server_id,
-                receiver=peer.identifier,
-                action=enrp.ADD_PE,
-                handle=element.pool.handle,
-                element=replica.decoded(element),
-            )
+            receiver = peer.identifier
+            message = replica.update(self._share, element, replica.ADD_PE, receiver=receiver)
             self._share.tell(peer.channel, message)
+
+    def _to(self, peer: Peer) -> int:
+        """The receiver of an update that says nothing but what it says."""
+        return peer.identifier if self._share.settings.interop.update_receiver else 0
 
     def _audit(self, what: str, element: Element, outcome: str) -> None:
         self._share.emit(Audit(what, None, element.pool.handle, element.identifier, outcome))

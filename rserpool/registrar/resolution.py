@@ -65,7 +65,7 @@ class Resolution:
         question = _Question(
             handle=message.handle,
             pool=self._pools.get(message.handle),
-            count=message.items or ALL,
+            count=self._share.settings.interop.items(message.items, ALL),
             subscribe=message.subscribe,
             request=Request(RESOLVE, message.handle),
         )

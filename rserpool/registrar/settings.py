@@ -2,6 +2,7 @@
 
 import attrs
 
+from rserpool.registrar.interop import RFC, Interop
 from rserpool.wire.parameters import ServerTransport
 
 
@@ -58,3 +59,5 @@ class Settings:
     #: The smaller server ID goes on with a takeover, as rsplib has it; else the larger one
     #: (RFC 5353 section 3.5.1).
     lower_id_wins: bool = False
+    #: Ways of other implementations.
+    interop: Interop = RFC

@@ -59,10 +59,12 @@ class Share:
     def flush(self) -> None:
         """Let go what is announced: encoded once, the same octets for each peer."""
         if self.announcements:
-            joined = b"".join(self.announcements)
+            named = self.settings.interop.update_receiver
+            messages, joined = list(self.announcements), b"".join(self.announcements)
             self.announcements.clear()
-            for channel in self.peers.values():
-                self.emit(Send(channel, joined))
+            for identifier, channel in self.peers.items():
+                octets = _addressed(messages, identifier) if named else joined
+                self.emit(Send(channel, octets))
 
     def taken(self) -> list[Effect]:
         """The effects since the last call."""
@@ -93,3 +95,9 @@ class Share:
     def ask(self, channel: Channel, request: Request, now: float) -> Decision:
         """The one place where the security layer is asked."""
         return self.gate.ask(channel.subject, request, now)
+
+
+def _addressed(messages: list[bytes], receiver: int) -> bytes:
+    """The same messages, with the ID of who gets them."""
+    octets = receiver.to_bytes(4, "big")
+    return b"".join([message[:8] + octets + message[12:] for message in messages])

@@ -16,7 +16,6 @@ from rserpool.registrar.peers import Peers
 from rserpool.registrar.replica import described
 from rserpool.registrar.share import Share
 from rserpool.wire import enrp
-from rserpool.wire.framing import MAXIMUM_LENGTH
 from rserpool.wire.parameters import ServerInformation
 
 ALARM = "tables"
@@ -121,6 +120,7 @@ class Tables:
     def _part(self, session: Session) -> tuple[bytes, int]:
         """Take the next elements; their octets, and the unpadded length of the last one."""
         left, mine = session.left, self._share.server_id
+        most = self._share.settings.interop.table_bytes
         tlvs: list[bytes] = []
         size, pool, last = _HEADER_LENGTH, None, 0
         for _ in range(min(AT_ONCE, len(left))):
@@ -130,10 +130,10 @@ class Tables:
             ):
                 left.pop()
                 continue
-            parameter = described(element)
+            parameter = described(element, self._share.settings.interop)
             handle = b"" if element.pool is pool else element.pool.handle_tlv
             size += len(handle) + len(parameter)
-            if size > MAXIMUM_LENGTH and tlvs:
+            if size > most and tlvs:
                 break
             left.pop()
             tlvs += (handle, parameter)

@@ -172,8 +172,15 @@ class Limited(SynchronousTestCase):
         )  # fmt: skip
 
     def test_handle(self):
-        """So many octets of a handle."""
-        self.check(Limits(handle_bytes=3), (b"abc", 1, None), bad=(b"abcd", 1, None))
+        """So many octets of a handle; more of them won't do at any time, so: Invalid Values."""
+        space = Handlespace(Limits(handle_bytes=3), random.Random(1))
+        for handle, refused in ((b"abc", False), (b"abcd", True)):
+            result = space.register(handle, element(), home=1, principal=None, now=0.0)
+            self.assertIs(isinstance(result, Registered), not refused)
+        self.assertEqual(
+            result, causes.InvalidValues(parameter=bytes.fromhex("0009000861626364"))
+        )
+        self.assertEqual(set(space.pools), {b"abc"})
 
     def test_off(self):
         """0 is no limit."""

@@ -57,7 +57,7 @@ class Scene:
         self.registrar = Registrar(
             SERVER_ID,
             self.settings,
-            Handlespace(limits or Limits(), random.Random(1)),
+            Handlespace(limits or Limits(), random.Random(1), self.settings.interop.life_unit),
             self.gate,
             random.Random(2),
         )

@@ -33,10 +33,11 @@ class Scope:
 
     def __init__(self, *targets, start=True, **settings):
         self.gate = ListGate()
+        told = Settings(**{**SETTINGS, **settings})
         self.registrar = Registrar(
             ME,
-            Settings(**{**SETTINGS, **settings}),
-            Handlespace(Limits(), random.Random(1)),
+            told,
+            Handlespace(Limits(), random.Random(1), told.interop.life_unit),
             self.gate,
             random.Random(2),
             targets=targets,
@@ -86,9 +87,9 @@ class Scope:
         told, self.sent[channel] = self.sent[channel], []
         return [message for message in told if isinstance(message, kind)]
 
-    def element(self, name="web-1"):
+    def element(self, name="web-1", proof=Proof.PSK):
         """A connection of an element."""
-        subject = Subject(name, Proof.PSK, "127.0.0.1")
+        subject = Subject(name, proof, "127.0.0.1")
         addresses = frozenset({ip_address("127.0.0.1")})
         channel = Channel(Protocol.ASAP, subject, addresses, 4711)
         self.sent[channel] = []
