@@ -15,9 +15,11 @@ from rserpool.handlespace.handlespace import Limits as HandlespaceLimits
 from rserpool.registrar.settings import Settings
 from rserpool.security.budgets import Rate, Rates
 from rserpool.security.decisions import Mode
+from rserpool.service import interop
 from rserpool.service.contradictions import INSTEAD, contradictions
 from rserpool.service.groups import AnnounceTable, listeners
 from rserpool.service.groups import contradictions as group_contradictions
+from rserpool.service.interop import InteropTable
 from rserpool.service.kinds import (
     concrete_interface,
     endpoint,
@@ -150,13 +152,16 @@ class TimersTable:
         _SECONDS, default=5.0, help="until a silent or lost element is removed"
     )
     peer_heartbeat_cycle: float = setting(
-        _SECONDS, default=30.0, help="between two signs of life to peers (RFC 5353 section 4.1)"
+        _SECONDS,
+        default=30.0,
+        rsplib=2.4,
+        help="between two signs of life to peers (RFC 5353 section 4.1)",
     )
     max_time_last_heard: float = setting(
-        _SECONDS, default=61.0, help="until a silent peer is asked for one"
+        _SECONDS, default=61.0, rsplib=6.0, help="until a silent peer is asked for one"
     )
     max_time_no_response: float = setting(
-        _SECONDS, default=5.0, help="until a peer that was asked counts as dead"
+        _SECONDS, default=5.0, rsplib=3.0, help="until a peer that was asked counts as dead"
     )
     rehome_timeout: float = setting(
         _SECONDS, default=60.0,
@@ -255,7 +260,10 @@ class LimitsTable:
     elements_per_registrar: int = _count(
         "of one other registrar", _SPACE.elements_per_registrar
     )
-    handle_bytes: int = _count("octets of a pool handle", _SPACE.handle_bytes)
+    handle_bytes: int = setting(
+        _COUNT, default=_SPACE.handle_bytes, rsplib=interop.RSPLIB_HANDLE,
+        help="octets of a pool handle",
+    )  # fmt: skip
     max_bad_pe_reports: int = _count(
         "different reporters that remove an element", _CORE.max_bad_pe_reports
     )
@@ -291,6 +299,7 @@ TABLES: dict[str, type] = {
     "limits": LimitsTable,
     "audit": AuditTable,
     "announce": AnnounceTable,
+    "interop": InteropTable,
 }
 
 
@@ -316,6 +325,7 @@ class Config:
     limits: LimitsTable
     audit: AuditTable = AuditTable()
     announce: AnnounceTable = AnnounceTable()
+    interop: InteropTable = InteropTable()
 
     @property
     def server_id(self) -> int:
@@ -364,6 +374,8 @@ class Config:
             presents=bool(self.announce.enrp_group),
             hears=self.announce.hears(self.required),
             takeover_suggestion=self.registrar.takeover_suggestion,
+            lower_id_wins=self.interop.arbitration == "smaller-id",
+            interop=self.interop.core,
             keep_alive_interval=timers.keep_alive_interval,
             keep_alive_timeout=timers.keep_alive_timeout,
             max_bad_pe_reports=self.limits.max_bad_pe_reports,
@@ -459,7 +471,8 @@ class Config:
 def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Config]:
     """Read a configuration; the reader has what is wrong with it so far."""
     reader = Reader(TABLES)
-    config = _switched(Config(**reader.read(path, overrides)))
+    tables = reader.read(path, overrides)
+    config = _switched(Config(**interop.profiled(tables, reader.given)))
     for key, words in contradictions(config.registrar):
         if not reader.at_fault("registrar", key, *INSTEAD.get(key, ())):
             reader.fault("registrar", key, words)
@@ -470,6 +483,9 @@ def read(path: str | None, overrides: Iterable[Override]) -> tuple[Reader, Confi
             "registrar", "asap", "asap-tls", "enrp", "enrp-tls", "security"
         ):
             reader.fault("announce", key, words)
+    for table, key, words in interop.contradictions(config):
+        if not reader.at_fault(table, key):
+            reader.fault(table, key, words)
     return reader, config
 
 

@@ -47,12 +47,12 @@ class AnnounceTable:
     """``[announce]``: off where no group is given."""
 
     asap_group: tuple[str, ...] = setting(
-        asap_group, default=(), many=True,
+        asap_group, default=(), many=True, rsplib=("rsplib",),
         help="announce this registrar to pool elements and users there: ADDRESS:PORT, iana, "
         "iana6, rsplib",
     )  # fmt: skip
     enrp_group: tuple[str, ...] = setting(
-        enrp_group, default=(), many=True,
+        enrp_group, default=(), many=True, rsplib=("rsplib",),
         help="announce it to other registrars there, and hear of them",
     )  # fmt: skip
     interface: str | None = setting(

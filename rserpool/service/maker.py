@@ -24,6 +24,7 @@ from rserpool.security.budgets import Budgets
 from rserpool.security.gate import Gate
 from rserpool.security.psk.pairwise import objection
 from rserpool.security.psk.tls import Reason, ServerCreator
+from rserpool.service import interop
 from rserpool.service.announcer import Announcer
 from rserpool.service.caller import Caller
 from rserpool.service.config import TABLES, Config, read
@@ -124,7 +125,11 @@ class RegistrarService(Service):
         core = Registrar(
             config.server_id,
             config.settings,
-            Handlespace(config.handlespace_limits, random.SystemRandom()),
+            Handlespace(
+                config.handlespace_limits,
+                random.SystemRandom(),
+                config.interop.core.life_unit,
+            ),
             self.gate,
             random.Random(),
             targets=table.peer,
@@ -303,6 +308,8 @@ class RegistrarService(Service):
                 "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
                 "remove them, and read and change what users are told"
             )
+        for words in interop.warnings(self.config):
+            self._log.warn("{words}", words=words)
         for text, listener in self.asap_listeners:
             self._log.info(
                 "ASAP on {where} ({kind})",

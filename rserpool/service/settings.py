@@ -34,6 +34,7 @@ def setting(
     many: bool = False,
     option: str = "",
     group: str = "",
+    rsplib: Any = None,
 ) -> Any:
     """
     Declare one setting.
@@ -41,11 +42,13 @@ def setting(
     :param many: it is a list in TOML, and may be repeated on the command line.
     :param option: the word for its value on the command line; empty: it has no option.
     :param group: under which heading the help shows it.
+    :param rsplib: its default where the profile is rsplib; None: the same.
     """
     return attrs.field(
         default=default,
         metadata={
             "kind": kind, "help": help, "many": many, "option": option, "group": group,
+            "rsplib": rsplib,
         },
     )  # fmt: skip
 
@@ -157,6 +160,8 @@ class Reader:
         self._listed: set[tuple[str, str]] = set()
         self._faulty: set[tuple[str, str]] = set()
         self._lost: set[str] = set()
+        #: Table and key of all that was given, by file or command line.
+        self.given: set[tuple[str, str]] = set()
         self.faults: list[str] = []
 
     def read(self, path: str | None, overrides: Iterable[Override]) -> dict[str, Any]:
@@ -275,6 +280,7 @@ class Reader:
     def _made(self, table: str, raw: Mapping[str, object]) -> Any:
         values: dict[str, Any] = {}
         for key, value in raw.items():
+            self.given.add((table, key))
             metadata = self._field(table, key).metadata
             try:
                 if metadata["many"]:
