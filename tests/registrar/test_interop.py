@@ -179,7 +179,7 @@ class Told(SynchronousTestCase):
             self.assertEqual(found.asap_transport, expected)
             self.assertEqual(found.user_transport, where)
 
-    @settings(suppress_health_check=[HealthCheck.differing_executors])
+    @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(strategies.element)
     def test_any(self, element):
         """Whatever an element looks like, what is told of it is a whole, known element."""
