@@ -9,7 +9,10 @@ from twisted.internet.defer import ensureDeferred
 
 from rserpool.cli.outcome import Failure
 from rserpool.client import Certified, Notice, Plain, PoolUser, PreSharedKey, Security, What
+from rserpool.client.listening import SILENT, UNNAMED, Announcements
+from rserpool.service.groups import interface
 from rserpool.transport import endpoints
+from rserpool.transport.announce import asap_group
 
 _ENVIRONMENT = "RSERPOOL_REGISTRAR"
 
@@ -56,10 +59,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_announcements(parser: argparse.ArgumentParser) -> None:
+    """Add the options that let registrars be found by what they announce."""
+    group = parser.add_argument_group("registrars that announce themselves by multicast")
+    group.add_argument(
+        "--announce", metavar="GROUP", action="append", default=[],
+        help="listen there: ADDRESS:PORT, iana, iana6, rsplib; may be repeated; those of "
+        "--registrar come first",
+    )  # fmt: skip
+    group.add_argument(
+        "--announce-interface", metavar="INTERFACE", help="by name, or by its IPv4 address"
+    )
+    group.add_argument(
+        "--silent-transport", choices=SILENT, default=SILENT[0],
+        help="how a registrar is called that announces no transport (default: sctp)",
+    )  # fmt: skip
+
+
+def announcements(args: argparse.Namespace) -> Announcements | None:
+    """Where registrars announce themselves, if that shall be heard."""
+    if not getattr(args, "announce", None):
+        return None
+    if args.security != "none" and not (args.psk or args.ca or args.name):
+        raise Failure(f"--announce: {UNNAMED}")
+    try:
+        groups = tuple(asap_group(text) for text in args.announce)
+        where = args.announce_interface
+        where = None if where is None else interface(where)
+    except ValueError as error:
+        raise Failure(f"--announce: {error}") from None
+    return Announcements(groups=groups, interface=where, silent=args.silent_transport)
+
+
 def registrars(args: argparse.Namespace) -> list[str]:
     """The endpoints to call."""
     found = args.registrar or os.environ.get(_ENVIRONMENT, "").split()
-    if not found:
+    if not found and not getattr(args, "announce", None):
         raise Failure(
             "which registrar? Give --registrar, like --registrar tcp:registrar.example:3864, "
             f"or set {_ENVIRONMENT}"
@@ -117,7 +152,7 @@ def ask(args: argparse.Namespace, question: Ask) -> int:
     from twisted.internet import reactor
 
     loop: Any = reactor
-    called, proof = registrars(args), security(args)
+    called, proof, groups = registrars(args), security(args), announcements(args)
     outcome: list[Any] = []
 
     def tell(notice: Notice) -> None:
@@ -126,7 +161,7 @@ def ask(args: argparse.Namespace, question: Ask) -> int:
 
             print(f"{notice.what.value}: {notice.words}", file=sys.stderr)
 
-    user = PoolUser(loop, called, proof, notify=tell)
+    user = PoolUser(loop, called, proof, notify=tell, announcements=groups)
 
     def stop(result: object) -> None:
         outcome.append(result)

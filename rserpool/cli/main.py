@@ -17,7 +17,7 @@ from rserpool.cli import (
     revoke,
     rotate,
 )
-from rserpool.cli.asking import add_options
+from rserpool.cli.asking import add_announcements, add_options
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
 from rserpool.security.certificate.revoking import REASONS
 
@@ -102,6 +102,7 @@ def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for parser in (resolve, watch, report):
         parser.add_argument("pool", metavar="POOL", help="the pool handle; octets as hex:HEX")
         add_options(parser)
+        add_announcements(parser)
     resolve.add_argument("--items", metavar="N", type=int, help="how many elements are wanted")
     report.add_argument("pe_id", metavar="PE-ID", help="the element, decimal or 0x")
 

@@ -8,6 +8,7 @@ Applications use `PoolElement` and `PoolUser`.  The pure machines are `element`,
 from rserpool.client.element import Membership
 from rserpool.client.events import Notice, What
 from rserpool.client.failover import Failover, Standing
+from rserpool.client.listening import Announcements
 from rserpool.client.pool_connection import NoElement, PoolConnection
 from rserpool.client.pool_element import PoolElement, Refused, new_identifier
 from rserpool.client.pool_user import NoAnswer, PoolUser
@@ -15,6 +16,7 @@ from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 
 __all__ = [
+    "Announcements",
     "Certified",
     "Chooser",
     "Failover",

@@ -52,19 +52,28 @@ class Call(Factory):
     """
     One call; it ends in exactly one of `reached` and `failed`, unless it is hung up.
 
+    :param patience: seconds that it may take; None: `CALL_TIMEOUT`.
     :ivar unproven: whether it has failed because who answers hasn't proven who it is, or
         refuses what was shown to it.
     """
 
     noisy = False
 
-    def __init__(self, owner: Owner, index: int, security: Security, description: str) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        index: int,
+        security: Security,
+        description: str,
+        patience: float | None = None,
+    ) -> None:
         self.connection: Connection | None = None
         self.unproven = False
         self.index = index
         self._owner = owner
         self._security = security
         self._wanted = security_name(security, description)
+        self._patience = patience or CALL_TIMEOUT
         self._attempt: Any = None
         self._timeout: IDelayedCall | None = None
         self._over = False
@@ -76,7 +85,7 @@ class Call(Factory):
         if creator is not None:
             factory = TLSMemoryBIOFactory(creator, True, self)
             factory.noisy = False
-        self._timeout = reactor.callLater(CALL_TIMEOUT, self._too_long)
+        self._timeout = reactor.callLater(self._patience, self._too_long)
         self._attempt = endpoint.connect(factory)
         self._attempt.addErrback(self._failed)
 
@@ -149,15 +158,15 @@ class Call(Factory):
         self._finish()
         if not self._over:
             self._over = True
-            self._owner.failed(self, connect_words(failure.value))
+            self._owner.failed(self, connect_words(failure.value, self._patience))
 
     def _too_long(self) -> None:
         self._timeout = None
         self._over = True
-        words = f"it didn't answer within {CALL_TIMEOUT:g} seconds"
+        words = f"it didn't answer within {self._patience:g} seconds"
         if self.connection is not None:
             self.connection.abort("it takes too long")
-            words = f"no TLS within {CALL_TIMEOUT:g} seconds; is that its port for TLS?"
+            words = f"no TLS within {self._patience:g} seconds; is that its port for TLS?"
         else:
             self._attempt.cancel()
         self._owner.failed(self, words)
@@ -173,12 +182,12 @@ def security_name(security: Security, description: str) -> str:
     return getattr(security, "name", None) or endpoints.host_of(description) or ""
 
 
-def connect_words(error: BaseException | None) -> str:
+def connect_words(error: BaseException | None, patience: float) -> str:
     """Why there was no connection, for people."""
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there (connection refused)"
     if isinstance(error, TimeoutError):
-        return f"it didn't answer within {CALL_TIMEOUT:g} seconds"
+        return f"it didn't answer within {patience:g} seconds"
     return str(error)
 
 

@@ -1,7 +1,8 @@
 """
 The server hunt (RFC 5352 section 3.6): finding a home registrar among those known.
 
-Pure.  At most three calls at once; those that fail give way to others.
+Pure.  At most three calls at once; those that fail give way to others.  Those that are
+configured come before those that have announced themselves, which anybody may have done.
 
 Note [Rounds]
 
@@ -43,11 +44,17 @@ class Random(Protocol):
 
 
 class Hunt:
-    """One hunt after the other, over `count` registrars, known by their index."""
+    """
+    One hunt after the other, over registrars that are known by their index.
+
+    :param count: those that are configured: 0 and so on.
+    """
 
     def __init__(self, count: int, random: Random) -> None:
         self._count = count
         self._random = random
+        self._announced: set[int] = set()
+        self._started = False
         self._waiting: list[int] = []
         self._dialled: set[int] = set()
         self._tried: set[int] = set()  # have had their turn: see Note [Rounds]
@@ -60,14 +67,36 @@ class Hunt:
 
     def start(self) -> list[Effect]:
         """Begin: there has been no home yet."""
+        self._started = True
         effects: list[Effect] = [HangUp(index) for index in sorted(self._dialled)]
         self._dialled.clear()
         self._tried.clear()
         self.home = None
         self._timeouts = self._pauses = 0
         self._pausing = False
-        self._waiting = self._shuffled(range(self._count))
+        self._waiting = self._shuffled(self._known)
         return [*effects, *self._dial(), self._patience()]
+
+    def learn(self, index: int) -> list[Effect]:
+        """A registrar has announced itself: it has a turn in this round, if there is one."""
+        self._announced.add(index)
+        if not self._started or self.home is not None:
+            return []
+        self._waiting.append(index)
+        calling = bool(self._dialled)
+        effects = self._dial()
+        return [*effects, self._patience()] if effects and not calling else effects
+
+    def forget(self, index: int) -> list[Effect]:
+        """It isn't announced any more."""
+        self._announced.discard(index)
+        self._tried.discard(index)
+        if index in self._waiting:
+            self._waiting.remove(index)
+        if index not in self._dialled:
+            return []
+        self._dialled.discard(index)
+        return [HangUp(index), *self._dial(), *self._pause()]
 
     def lost(self, now: float) -> list[Effect]:
         """The home was lost: call the others at once, and itself after a pause."""
@@ -77,7 +106,7 @@ class Hunt:
             self._pauses = 0
             self._tried.clear()
         self._tried.add(self._last)
-        self._waiting = self._shuffled(set(range(self._count)) - self._tried)
+        self._waiting = self._shuffled(self._known - self._tried)
         effects = self._dial()
         if effects:
             effects.append(self._patience())
@@ -146,7 +175,14 @@ class Hunt:
         longest = min(PAUSE * 2.0 ** min(self._pauses, _DOUBLINGS), RETRAN_MAX)
         return [SetTimer(AGAIN, longest * (0.5 + self._random.random() / 2))]
 
+    @property
+    def _known(self) -> set[int]:
+        return {*range(self._count), *self._announced}
+
     def _shuffled(self, indices: Iterable[int]) -> list[int]:
-        """In any order, but the home that was lost last."""
-        keyed = [(index == self._last, self._random.random(), index) for index in indices]
-        return [index for _, _, index in sorted(keyed)]
+        """In any order, but who was only announced late, and the home that was lost last."""
+        keyed = [
+            (index == self._last, index in self._announced, self._random.random(), index)
+            for index in indices
+        ]
+        return [index for *_, index in sorted(keyed)]

@@ -10,7 +10,7 @@ from typing import Protocol as Shape
 
 from twisted.internet.interfaces import IDelayedCall
 
-from rserpool.client import hunt
+from rserpool.client import announced, hunt
 from rserpool.client.call import CALL_TIMEOUT, Call
 from rserpool.client.effects import (
     CancelTimer,
@@ -23,6 +23,7 @@ from rserpool.client.effects import (
     Tell,
 )
 from rserpool.client.events import Notice, What
+from rserpool.client.listening import Announcements, Listening
 from rserpool.client.security import Security
 from rserpool.transport import endpoints
 
@@ -43,11 +44,28 @@ class Machine(Shape):
         """A timer has rung."""
 
 
+class _Known:
+    """A registrar that may be called, and how."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        security: Security,
+        description: str,
+        patience: float | None = None,
+    ) -> None:
+        self.description = description
+        self.patience = patience
+        self.endpoint = endpoints.client(reactor, description, patience or CALL_TIMEOUT)
+        self.creator = security.creator(endpoints.host_of(description) or "")
+
+
 class Link:
     """
     Keeps a machine linked with one of several registrars.
 
     :param registrars: their endpoint descriptions, like ``tcp:registrar.example:3864``.
+    :param announcements: where to listen for those that announce themselves.
     :param notify: told what happens.
     """
 
@@ -60,18 +78,24 @@ class Link:
         *,
         notify: Callable[[Notice], None],
         random: hunt.Random,
+        announcements: Announcements | None = None,
     ) -> None:
-        if not registrars:
+        if not registrars and announcements is None:
             raise ValueError("at least one registrar must be given")
         self._reactor = reactor
-        self._registrars = list(registrars)
-        self._endpoints = [
-            endpoints.client(reactor, text, CALL_TIMEOUT) for text in self._registrars
-        ]
         self._security = security
-        self._creators = [
-            security.creator(endpoints.host_of(text) or "") for text in self._registrars
-        ]
+        self._registrars = {
+            index: _Known(reactor, security, text) for index, text in enumerate(registrars)
+        }
+        self._configured = len(self._registrars)
+        self._next = self._configured
+        self._outdated: set[int] = set()  # but home still
+        self._listening: Listening | None = None
+        if announcements is not None:
+            self._listening = Listening(
+                reactor, announcements, learn=self._learn, forget=self._forget,
+                trouble=lambda words: notify(Notice(What.UNREACHABLE, words)), random=random,
+            )  # fmt: skip
         self._machine = machine
         self._notify = notify
         self._hunt = hunt.Hunt(len(self._registrars), random)
@@ -83,7 +107,7 @@ class Link:
     @property
     def home(self) -> str | None:
         """The home registrar's description, while there is one."""
-        return None if self._home is None else self._registrars[self._home.index]
+        return None if self._home is None else self._text(self._home.index)
 
     @property
     def address(self) -> str | None:
@@ -97,6 +121,8 @@ class Link:
         """Begin to hunt."""
         self._stopped = False
         self.perform(self._hunt.start())
+        if self._listening is not None:
+            self._listening.start()
 
     def stop(self) -> None:
         """Hang up and hunt no more."""
@@ -108,6 +134,10 @@ class Link:
             call.hang_up()
         self._calls.clear()
         self._home = None
+        if self._listening is not None:
+            self._listening.stop()
+        for index in list(self._outdated):
+            self._drop(index)
         self._machine.unlinked()
 
     def perform(self, effects: list[Effect]) -> None:
@@ -139,7 +169,7 @@ class Link:
         if self._hunt.home == call.index and self._home is None:
             self._home = call
             self.perform(effects)
-            self._notify(Notice(What.LINKED, self._registrars[call.index]))
+            self._notify(Notice(What.LINKED, self._text(call.index)))
             self.perform(self._machine.linked(self._reactor.seconds()))
         else:
             call.hang_up()
@@ -149,8 +179,10 @@ class Link:
         """A call has failed."""
         if self._calls.get(call.index) is call:
             del self._calls[call.index]
-            words = f"{self._registrars[call.index]}: {words}"
-            self._notify(Notice(What.UNREACHABLE, words))
+            text = self._text(call.index)
+            self._notify(Notice(What.UNREACHABLE, f"{text}: {words}"))
+            if self._listening is not None:
+                self._listening.failed(text)
             self.perform(self._hunt.failed(call.index))
 
     def arrived(self, call: "Call", messages: list[bytes]) -> None:
@@ -171,12 +203,13 @@ class Link:
             self._home.connection.write(data)
 
     def _dial(self, index: int) -> None:
-        self._notify(Notice(What.TRYING, self._registrars[index]))
+        known = self._registrars[index]
+        self._notify(Notice(What.TRYING, known.description))
         if self._stopped:
             return
-        call = Call(self, index, self._security, self._registrars[index])
+        call = Call(self, index, self._security, known.description, known.patience)
         self._calls[index] = call
-        call.dial(self._reactor, self._endpoints[index], self._creators[index])
+        call.dial(self._reactor, known.endpoint, known.creator)
 
     def _hang_up(self, index: int) -> None:
         call = self._calls.pop(index, None)
@@ -187,11 +220,51 @@ class Link:
         home, self._home = self._home, None
         if home is None:
             return
-        self._notify(Notice(What.UNLINKED, f"{self._registrars[home.index]}: {reason}"))
+        self._notify(Notice(What.UNLINKED, f"{self._text(home.index)}: {reason}"))
         self.perform(self._machine.unlinked())
         # Not a polite goodbye: it has gone, or doesn't answer, or talks nonsense.
         home.cut_off(reason)
         self.perform(self._hunt.lost(self._reactor.seconds()))
+        if home.index in self._outdated:
+            self._drop(home.index)
+
+    def _text(self, index: int) -> str:
+        return self._registrars[index].description
+
+    def _learn(self, text: str) -> None:
+        """A registrar has announced itself, or somebody else has."""
+        for index, known in self._registrars.items():
+            if known.description == text:  # configured, or home and outdated until now
+                self._outdated.discard(index)
+                return
+        try:
+            known = _Known(self._reactor, self._security, text, announced.TIMEOUT)
+        except (ValueError, OSError) as error:
+            self._notify(Notice(What.UNREACHABLE, f"{text}, as it was announced: {error}"))
+            if self._listening is not None:
+                self._listening.failed(text)
+            return
+        index, self._next = self._next, self._next + 1
+        self._registrars[index] = known
+        self.perform(self._hunt.learn(index))
+
+    def _forget(self, text: str) -> None:
+        """It doesn't announce itself any more; as long as it is home, it is known still."""
+        for index, known in list(self._registrars.items()):
+            if known.description == text and index >= self._configured:
+                if self._home is not None and self._home.index == index:
+                    self._outdated.add(index)
+                else:
+                    self._drop(index)
+
+    def _drop(self, index: int) -> None:
+        """Nobody is known under this index any more."""
+        self._outdated.discard(index)
+        self.perform(self._hunt.forget(index))
+        call = self._calls.pop(index, None)
+        if call is not None:
+            call.hang_up()
+        del self._registrars[index]
 
     def _set_timer(self, effect: SetTimer) -> None:
         self._cancel_timer(effect.name)

@@ -31,6 +31,7 @@ from rserpool.client.element import Element, Membership
 from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
+from rserpool.client.listening import Announcements
 from rserpool.client.security import Security
 
 
@@ -43,6 +44,7 @@ class PoolElement:
     A member of a pool: registered, kept so, and found a new home when its own is lost.
 
     :param registrars: endpoint descriptions of the registrars it may have for a home.
+    :param announcements: where registrars announce themselves, to be found as well.
     :param notify: told what happens, in words for a log.
     """
 
@@ -55,6 +57,7 @@ class PoolElement:
         *,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
+        announcements: Announcements | None = None,
     ) -> None:
         self._reactor = reactor
         self._element = Element(membership)
@@ -66,6 +69,7 @@ class PoolElement:
             self._element,
             notify=self._happened,
             random=rng or random.SystemRandom(),
+            announcements=announcements,
         )
         self._joining: list[Deferred[PoolElement]] = []
         self._leaving: list[Deferred[None]] = []

@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
+from rserpool.client.listening import Announcements
 from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Security
 from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, User
@@ -49,6 +50,7 @@ class PoolUser:
     Resolves pool handles at the first registrar that proves itself and answers.
 
     :param registrars: endpoint descriptions of the registrars that may be asked.
+    :param announcements: where registrars announce themselves, to be found as well.
     :param stale: how many seconds an answer may be used again (RFC 5352 section 3.3).  A
         registrar spreads the load by answering each request otherwise, so that a cache
         makes the policy coarser; by default there is none.
@@ -64,6 +66,7 @@ class PoolUser:
         stale: float = 0.0,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
+        announcements: Announcements | None = None,
     ) -> None:
         self._reactor = reactor
         self._user = User(stale=stale)
@@ -77,6 +80,7 @@ class PoolUser:
             self._user,
             notify=self._happened,
             random=self._random,
+            announcements=announcements,
         )
         self._asking: set[Deferred[Resolution]] = set()
         self._running = False

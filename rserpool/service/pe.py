@@ -119,6 +119,7 @@ class ElementService(Service):
                 policy=table.policy,
             ),
             notify=self._happened,
+            announcements=table.announcements,
         )
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name

@@ -7,8 +7,10 @@ from ipaddress import ip_address
 import attrs
 
 from rserpool.client import Certified, Plain, PreSharedKey, Security
+from rserpool.client.listening import SILENT, UNNAMED, Announcements
 from rserpool.security.psk.entry import pe_identifier
 from rserpool.service import check as checks
+from rserpool.service.groups import asap_group, interface
 from rserpool.service.options import options
 from rserpool.service.settings import (
     Override,
@@ -20,7 +22,7 @@ from rserpool.service.settings import (
     whole,
 )
 from rserpool.service.spawn import words_of
-from rserpool.transport import endpoints
+from rserpool.transport import announce, endpoints
 from rserpool.wire import policies
 from rserpool.wire.policies import NAMES, Policy
 
@@ -138,6 +140,19 @@ class ElementTable:
         _registrar, default=(), many=True, option="ENDPOINT",
         help="a registrar, like tcp:registrar.example:3864",
     )  # fmt: skip
+    announce: tuple[str, ...] = setting(
+        asap_group, default=(), many=True, option="GROUP",
+        help="find registrars that announce themselves there by multicast: ADDRESS:PORT, iana, "
+        "iana6, rsplib; those given as registrar come first",
+    )  # fmt: skip
+    announce_interface: str | None = setting(
+        interface, default=None, option="INTERFACE",
+        help="listen by this interface, by name or IPv4 address",
+    )  # fmt: skip
+    silent_transport: str = setting(
+        choice(*SILENT), default=SILENT[0], option="sctp|tcp",
+        help="how a registrar is called that announces no transport",
+    )  # fmt: skip
     security: str = setting(
         choice("required", "none"), default="required", option="required|none",
         help="whether the registrars are secure (the default)",
@@ -203,6 +218,17 @@ class ElementTable:
         _program, default=None, option="COMMAND", help="run and supervise the service itself"
     )
 
+    @property
+    def announcements(self) -> Announcements | None:
+        """Where registrars announce themselves, if that shall be heard."""
+        if not self.announce:
+            return None
+        return Announcements(
+            groups=tuple(announce.asap_group(group) for group in self.announce),
+            interface=self.announce_interface,
+            silent=self.silent_transport,
+        )
+
 
 TABLES: dict[str, type] = {"element": ElementTable}
 
@@ -217,7 +243,10 @@ def load(path: str | None, overrides: Iterable[Override]) -> tuple[ElementTable,
     table: ElementTable = reader.read(path, overrides)["element"]
     for key in ("pool", "service", "registrar"):
         if not getattr(table, key) and not _at_fault(reader, key):
-            reader.fault("element", key, "is missing")
+            if key != "registrar":
+                reader.fault("element", key, "is missing")
+            elif not table.announce and not _at_fault(reader, "announce"):
+                reader.fault("element", key, "is missing; give one, or announce")
     security: Security = Plain()
     contradictions = list(_contradictions(table))
     for key, words in contradictions:
@@ -252,6 +281,8 @@ def _contradictions(table: ElementTable) -> Iterable[tuple[str, str]]:
         yield "crl", "with psk the key proves the registrar: leave this out"
     elif table.crl and not table.ca:
         yield "crl", "a revocation list needs its authorities beside it: give ca"
+    if table.announce and table.certificate and not (table.ca or table.name):
+        yield "announce", UNNAMED
     if bool(table.certificate) != bool(table.private_key):
         yield "private-key", "certificate and private-key go together"
 

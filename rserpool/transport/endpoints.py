@@ -87,7 +87,9 @@ def _check(description: str, usage: str) -> None:
 def _escaped(description: str) -> str:
     """The description with each address in brackets as Twisted wants it."""
     return re.sub(
-        r"\[([0-9a-fA-F:.]+)\]", lambda found: quoteStringArgument(found[1]), description
+        r"\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]",
+        lambda found: quoteStringArgument(found[1]),
+        description,
     )
 
 

@@ -258,8 +258,8 @@ class Wording(SynchronousTestCase):
 
     def test_errors(self):
         """Each way not to be reached has its words."""
-        self.assertIn("didn't answer", connect_words(TookTooLong()))
-        self.assertIn("network", connect_words(ConnectError(string="no network here")))
+        self.assertIn("didn't answer", connect_words(TookTooLong(), 1.0))
+        self.assertIn("network", connect_words(ConnectError(string="no network here"), 1.0))
 
     def test_name(self):
         """The certificate must be for the name that is configured, or the host called."""

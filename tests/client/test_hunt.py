@@ -220,3 +220,87 @@ class Losing(SynchronousTestCase):
         hunt = Hunt(2, Random(1))
         hunt.start()
         self.assertEqual(hung_up(hunt.start()), [0, 1])
+
+
+class Announced(SynchronousTestCase):
+    """Registrars that announce themselves."""
+
+    def test_nobody_yet(self):
+        """Where nobody is known the first that announces himself is called at once."""
+        hunt = Hunt(0, Random(1))
+        self.assertEqual(dialled(hunt.start()), [])
+        effects = hunt.learn(0)
+        self.assertEqual((dialled(effects), timers(effects)), ([0], {TIMER: T5}))
+        self.assertEqual(dialled(hunt.rang(TIMER)), [0])
+
+    def test_configured_first(self):
+        """However the numbers fall, those that are configured are called first."""
+        for seed in range(20):
+            hunt = Hunt(3, Random(seed))
+            for index in range(3, 30):
+                self.assertEqual(hunt.learn(index), [])
+            effects = hunt.start()
+            self.assertEqual(set(dialled(effects)), {0, 1, 2})
+            [following] = dialled(hunt.failed(0))
+            self.assertGreater(following, 2)
+            hunt.rang(AGAIN)
+            hunt.reached(1, 0.0)
+            self.assertEqual(set(dialled(hunt.lost(STEADY))[:2]), {0, 2})
+
+    def test_three_at_once(self):
+        """Those that announce themselves in a hunt wait for their turn."""
+        hunt = Hunt(1, Random(1))
+        hunt.start()
+        calls = [index for new in range(1, 10) for index in dialled(hunt.learn(new))]
+        self.assertEqual(calls, [1, 2])
+        self.assertEqual(dialled(hunt.failed(2)), [3])
+
+    def test_home(self):
+        """Where there is a home nobody is called."""
+        hunt = Hunt(1, Random(1))
+        hunt.start()
+        hunt.reached(0, 0.0)
+        self.assertEqual(hunt.learn(1), [])
+        self.assertEqual(dialled(hunt.lost(STEADY)), [1])
+
+    def test_forgotten(self):
+        """One that is outdated isn't called; a call to it ends, and gives way."""
+        hunt = Hunt(0, Random(1))
+        hunt.start()
+        for index in range(6):
+            hunt.learn(index)
+        self.assertEqual(hunt.forget(4), [])
+        effects = hunt.forget(1)
+        self.assertEqual((hung_up(effects), dialled(effects)), ([1], [3]))
+        calls = []
+        for index in (0, 2, 3, 5):
+            calls += dialled(hunt.failed(index))
+        self.assertEqual(calls, [5])
+        hunt.forget(0)
+        self.assertEqual(set(dialled(hunt.rang(AGAIN))), {2, 3, 5})
+
+    def test_all_forgotten(self):
+        """When nobody is known any more, the hunt waits for the next one."""
+        hunt = Hunt(0, Random(1))
+        hunt.start()
+        hunt.learn(0)
+        hunt.forget(0)
+        for name in (AGAIN, TIMER, TIMER):
+            self.assertEqual(dialled(hunt.rang(name)), [])
+        self.assertEqual(dialled(hunt.learn(1)), [1])
+
+    def test_flood(self):
+        """Each that fails is called once in a round, whose pauses double."""
+        hunt, calls = Hunt(0, Chance()), 0
+        hunt.start()
+        for index in range(32):
+            calls += len(dialled(hunt.learn(index)))
+            calls += sum(len(dialled(hunt.failed(index))) for _ in range(2))
+        self.assertEqual(calls, 32)
+        calls = 0
+        for _ in range(3):
+            found = dialled(hunt.rang(AGAIN))
+            while found:
+                calls += len(found)
+                found = [call for index in found for call in dialled(hunt.failed(index))]
+        self.assertEqual(calls, 96)

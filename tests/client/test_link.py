@@ -1,15 +1,20 @@
 """The link to the home registrar: hunting, performing, hanging up."""
 
+from ipaddress import ip_address
+
 from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import Plain, What
+from rserpool.client import Announcements, Plain, What
+from rserpool.client.announced import T7, TIMEOUT
 from rserpool.client.call import CALL_TIMEOUT
 from rserpool.client.effects import CancelTimer, Hunt, Send, SetTimer
 from rserpool.client.hunt import PAUSE, T5
 from rserpool.client.link import Link
 from rserpool.wire import asap
+from rserpool.wire.parameters import TCPTransport
 from tests.client.scene import Chance, Town, granted, keep_alive
+from tests.transport.test_announce import HERE, free_group, shout
 
 
 class Machine:
@@ -61,6 +66,36 @@ class Case(SynchronousTestCase):
             random=Chance(),
         )
         self.link.start()
+
+    def listen(self, count=0, interface=HERE):
+        """Hunt among so many, and those that announce themselves."""
+        self.group = free_group()
+        self.link = Link(
+            self.town.reactor,
+            self.town.endpoints(count),
+            Plain(),
+            self.machine,
+            notify=self.notices.append,
+            random=Chance(),
+            announcements=Announcements(
+                groups=(self.group,), interface=interface, silent="tcp"
+            ),
+        )
+        self.addCleanup(self.link.stop)
+        self.link.start()
+
+    def announce(self, port, source=HERE):
+        """A registrar announces itself; whom that makes us call."""
+        self.announce_only(port, source)
+        for reader in self.town.reactor.getReaders():
+            reader.doRead()
+        return self.town.calls()
+
+    def announce_only(self, port, source):
+        """The same, without reading."""
+        where = TCPTransport(port=port, addresses=(ip_address(HERE),))
+        octets = asap.encode(asap.ServerAnnounce(server=port, transports=(where,)))
+        shout(self.group, octets, source=source)
 
     def told(self):
         """What has happened."""
@@ -232,3 +267,145 @@ class Performing(Case):
         self.link.stop()
         self.flushLoggedErrors(ConnectError)
         self.assertEqual(self.town.reactor.getDelayedCalls(), [])
+
+
+class Announced(Case):
+    """Registrars that announce themselves."""
+
+    def test_found(self):
+        """Nobody is configured: the first who announces himself and answers is home."""
+        self.listen()
+        self.assertEqual(self.announce(5001), [5001])
+        self.town.answer(5001)
+        self.assertEqual(
+            (self.machine.heard, self.link.home), (["linked"], "tcp:127.0.0.1:5001")
+        )
+
+    def test_configured(self):
+        """Who is configured and announces himself, too, is one registrar."""
+        self.listen(1)
+        self.assertEqual(self.town.calls(), [1])
+        known = dict(self.link._registrars)
+        self.link._learn("tcp:127.0.0.1:1")
+        self.assertEqual((self.link._registrars, self.town.calls()), (known, []))
+        self.link._forget("tcp:127.0.0.1:1")
+        self.assertEqual(self.link._registrars, known)
+
+    def test_outdated(self):
+        """Who is silent for T7 isn't called any more; who is home stays home."""
+        self.listen()
+        self.announce(5001)
+        self.announce(5002, source="127.0.0.2")
+        home = self.town.answer(5001)
+        self.town.calls()
+        self.pass_time(T7)
+        self.assertEqual(self.link.home, "tcp:127.0.0.1:5001")
+        home.transport.end()
+        for _ in range(100):
+            self.pass_time(1)
+        self.assertEqual(self.town.calls(), [])
+        self.assertEqual(self.announce(5003), [5003])
+
+    def test_repeated(self):
+        """Who goes on announcing himself is called again when the connection is lost."""
+        self.listen()
+        self.announce(5001)
+        home = self.town.answer(5001)
+        for _ in range(20):
+            self.pass_time(1)
+            self.assertEqual(self.announce(5001), [])
+        home.transport.end()
+        self.pass_time(0)
+        self.pass_time(PAUSE)
+        self.assertEqual(self.town.calls(), [5001])
+
+    def test_back_in_time(self):
+        """Home, outdated, and announced again: it is called again like any."""
+        self.listen()
+        self.announce(5001)
+        home = self.town.answer(5001)
+        self.pass_time(T7 + 1)
+        self.announce(5001)
+        home.transport.end()
+        self.pass_time(0)
+        self.pass_time(PAUSE)
+        self.assertEqual(self.town.calls(), [5001])
+
+    def test_patience(self):
+        """A call to who was only announced ends sooner, and its place is free then."""
+        self.listen()
+        self.announce(5001)
+        self.pass_time(TIMEOUT)
+        self.assertIn(f"didn't answer within {TIMEOUT:g}", self.notices[-1].words)
+        self.assertTrue(self.link._listening._list._entries["tcp:127.0.0.1:5001"].failed)
+
+    def test_no_transport(self):
+        """One that can't be called is told, and takes no turn."""
+        self.listen()
+        self.link._security = Uncallable()
+        self.assertEqual(self.announce(5001), [])
+        [notice] = self.notices
+        self.assertEqual(notice.what, What.UNREACHABLE)
+        self.assertIn("tcp:127.0.0.1:5001, as it was announced: no way", notice.words)
+
+    def test_no_group(self):
+        """A group that can't be joined is told once, and tried again."""
+        self.listen(interface="nosuch0")
+        for _ in range(100):
+            self.pass_time(1)
+        [notice] = self.notices
+        self.assertIn("nosuch0", notice.words)
+        self.link.stop()
+        self.assertEqual(self.town.reactor.getDelayedCalls(), [])
+
+    def test_stop(self):
+        """After `stop` nobody listens, and nobody is known; it can be started again."""
+        self.listen()
+        self.announce(5001)
+        self.town.answer(5001)
+        self.pass_time(T7 + 1)
+        self.link.stop()
+        self.pass_time(0)
+        reactor = self.town.reactor
+        self.assertEqual((reactor.getReaders(), reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(self.link._registrars, {})
+        self.link.start()
+        self.assertEqual(self.announce(5002), [5002])
+
+    def test_nobody(self):
+        """Neither registrars nor groups: there is nothing to do."""
+        with self.assertRaises(ValueError):
+            Announcements(groups=())
+
+    def test_flood(self):
+        """Forged announcements by the thousand cause a few calls; an honest one is found."""
+        self.listen()
+        calls, found = 0, False
+        for second in range(40):
+            for number in range(60):
+                self.announce_only(6000 + 100 * second + number, f"127.0.1.{number % 5}")
+            if second > 5:
+                self.announce_only(5001, "127.0.0.9")
+            for reader in self.town.reactor.getReaders():
+                reader.doRead()
+            while new := self.town.calls():
+                calls += len(new)
+                for port in new:
+                    if port == 5001:
+                        found = True
+                        self.town.answer(port)
+                    else:
+                        self.town.refuse(port)
+            self.pass_time(1)
+            if found:
+                break
+        self.assertTrue(found)
+        self.assertLess(calls, 40 * 5 + 32 * 8)
+
+
+class Uncallable:
+    """Nothing can be shown to anybody."""
+
+    def creator(self, host):
+        """As if there were no key."""
+        raise ValueError("no way")

@@ -10,6 +10,7 @@ from rserpool.registrar.targets import LATER, MAXIMUM_OVERHEARD
 from rserpool.wire import asap, enrp
 from rserpool.wire.parameters import SCTPTransport, ServerInformation, TCPTransport
 from tests.registrar.scope import ME, Scope
+from tests.vectors import vectors
 
 OTHER = 0x99
 ASAP = TCPTransport(port=3863, addresses=(ip_address("192.0.2.1"),))
@@ -260,6 +261,18 @@ class Overheard(SynchronousTestCase):
         for number in range(1000):
             scope.overhear(presence(0x1000 + number), f"10.0.{number % 250}.1")
         self.assertEqual(scope.dialled, ["r2=tcp:192.0.2.2:9902"])
+
+    def test_captured(self):
+        """Rsplib's presences, as they were captured, have us call by SCTP."""
+        places = set()
+        for name, data in vectors():
+            if name == "ENRP" and data[:1] == b"\x01":
+                scope = self.start()
+                scope.overhear(data, "10.2.0.1")
+                scope.wait(LATER)
+                places.update(scope.dialled)
+        self.assertIn("sctp:10.2.0.1:9901", places)
+        self.assertTrue(all(place.startswith("sctp:10.2.0.1:") for place in places), places)
 
 
 class Mentor(SynchronousTestCase):

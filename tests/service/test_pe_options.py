@@ -161,6 +161,35 @@ class Service(Case):
             self.assertIn("tcp:ADDRESS:PORT", self.fault(service=text))
 
 
+class Announced(Case):
+    """Registrars that announce themselves."""
+
+    def test_groups(self):
+        """A group is enough; how it is listened to comes with it."""
+        table, _ = self.load(
+            registrar=None, announce="rsplib", announce_interface="127.0.0.1",
+            silent_transport="tcp",
+        )  # fmt: skip
+        heard = table.announcements
+        self.assertEqual([str(group) for group in heard.groups], ["239.0.0.50:3863"])
+        self.assertEqual((heard.interface, heard.silent), ("127.0.0.1", "tcp"))
+        table, _ = self.load()
+        self.assertIsNone(table.announcements)
+        self.assertEqual(self.load(announce="iana")[0].announcements.silent, "sctp")
+
+    def test_refused(self):
+        """What is no group, interface or transport is told."""
+        self.assertIn("multicast", self.fault(registrar=None, announce="192.0.2.1"))
+        self.assertIn("interface", self.fault(announce_interface="a b"))
+        self.assertIn("sctp or tcp", self.fault(silent_transport="udp"))
+
+    def test_anybody(self):
+        """A certificate of a public authority would make anybody a registrar: not alone."""
+        files = {"certificate": "x.pem", "private_key": "x.key"}
+        faults = self.faults(security="required", announce="iana", **files)
+        self.assertIn("a certificate for his own address", faults[0])
+
+
 class Faults(Case):
     """What is wrong, all at once."""
 
@@ -168,7 +197,11 @@ class Faults(Case):
         """What can't be left out is asked for."""
         self.assertEqual(
             self.faults(pool=None, service=None, registrar=None),
-            ["--pool: is missing", "--service: is missing", "--registrar: is missing"],
+            [
+                "--pool: is missing",
+                "--service: is missing",
+                "--registrar: is missing; give one, or announce",
+            ],
         )
 
     def test_all_at_once(self):

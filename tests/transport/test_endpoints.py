@@ -38,6 +38,7 @@ class Descriptions(TestCase):
             ("tcp:host=registrar.example:port=3864", "registrar.example"),
             ("tcp:192.0.2.1:3864:timeout=3", "192.0.2.1"),
             ("tcp:[2001:db8::7]:3864", "2001:db8::7"),
+            ("tcp:[fe80::7%eth0]:3864", "fe80::7%eth0"),
             (r"tcp:2001\:db8\:\:7:3864", "2001:db8::7"),
         ):
             self.assertEqual(endpoints.host_of(text), host)
