@@ -5,6 +5,7 @@ Applications use `PoolElement` and `PoolUser`.  The pure machines are `element`,
 `hunt`: events in, effects out, no clock and no socket; `link` performs their effects.
 """
 
+from rserpool.client.causes import in_words
 from rserpool.client.element import Membership
 from rserpool.client.events import Notice, What
 from rserpool.client.failover import Failover, Standing
@@ -34,5 +35,6 @@ __all__ = [
     "Security",
     "Standing",
     "What",
+    "in_words",
     "new_identifier",
 ]

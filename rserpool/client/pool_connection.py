@@ -35,6 +35,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from rserpool.client.causes import in_words
 from rserpool.client.failover import Failover, Standing, objection
 from rserpool.client.line import Line, words
 from rserpool.client.pool_user import NoAnswer, PoolUser
@@ -147,7 +148,7 @@ class PoolConnection:
         except NoAnswer as error:
             raise NoElement(f"no registrar answers: {error}") from None
         if found.refusal is not None:
-            raise NoElement(f"the registrar refuses: {found.refusal}")
+            raise NoElement(f"the registrar refuses: {in_words(found.refusal)}")
         chooser = self._user.chooser(found)
         for identifier in without:
             chooser.failed(identifier)
