@@ -1,9 +1,9 @@
 """
 Plugins that fail on purpose, for trying out what operations make of it.
 
-As authorizers they stand alone (``refuse-all:``).  As authentications they stand around another
-one (``refuse-all:psk:FILE``), whose keys and authorities they have, so that TLS works and it is
-the checker that fails.
+As authorizers and as limits they stand alone (``refuse-all:``).  As authentications they stand
+around another one (``refuse-all:psk:FILE``), whose keys and authorities they have, so that TLS
+works and it is the checker that fails.
 """
 
 from collections.abc import Iterable
@@ -16,15 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from rserpool.security.decisions import Decision, Request, Subject, deny
-from rserpool.security.interfaces import IAuthentication, IAuthorizer
+from rserpool.security.decisions import LIMITS, Decision, Request, Subject, deny
+from rserpool.security.interfaces import IAuthentication, IAuthorizer, IRateLimit
 from rserpool.security.plugin import make_authentication
 
 #: Seconds that ``slow`` may wait: longer would be longer than any limit.
 MAXIMUM_SLOWNESS = 3600.0
 
 
-@implementer(IAuthorizer)
+@implementer(IAuthorizer, IRateLimit)
 class RefuseAll:
     """Denies everything."""
 
@@ -32,12 +32,20 @@ class RefuseAll:
         """Deny."""
         return deny("refuse-all is configured", "refuse-all")
 
+    def spend(self, subject: Subject, request: Request, now: float) -> Decision:
+        """Deny."""
+        return deny("refuse-all is configured", LIMITS)
 
-@implementer(IAuthorizer)
+
+@implementer(IAuthorizer, IRateLimit)
 class RaiseAlways:
     """Raises; the gate makes a denial of it."""
 
     def decide(self, subject: Subject, request: Request) -> Decision:
+        """Raise."""
+        raise RuntimeError("raise-always is configured")
+
+    def spend(self, subject: Subject, request: Request, now: float) -> Decision:
         """Raise."""
         raise RuntimeError("raise-always is configured")
 
@@ -129,12 +137,12 @@ class Slow(Around):
 
 
 def refuse_all(args: str) -> RefuseAll:
-    """Make the authorizer that denies everything."""
+    """Make the authorizer, or the limit, that denies everything."""
     return RefuseAll()
 
 
 def raise_always(args: str) -> RaiseAlways:
-    """Make the authorizer that raises each time."""
+    """Make the authorizer, or the limit, that raises each time."""
     return RaiseAlways()
 
 

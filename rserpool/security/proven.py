@@ -32,3 +32,8 @@ class AllowProven:
         if subject.proof is Proof.ANONYMOUS and request.permission in (RESOLVE, UNREACHABLE):
             return ALLOW
         return _DENIED
+
+
+def allow_proven(args: str) -> AllowProven:
+    """Make what stands where neither rules nor an authorizer are configured."""
+    return AllowProven()

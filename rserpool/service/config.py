@@ -102,6 +102,9 @@ class RegistrarTable:
     authorizer: str | None = setting(
         provider, default=None, help="instead of rules: a plugin, KIND:ARGS"
     )
+    rate_limit: str | None = setting(
+        provider, default=None, help="instead of the rates of [limits]: a plugin, KIND:ARGS"
+    )
     authorization: str = setting(
         choice("enforce", "report"), default="enforce",
         help="report: what the rules deny is allowed all the same, written down and counted",

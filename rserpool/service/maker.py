@@ -113,7 +113,7 @@ class RegistrarService(Service):
         table = config.registrar
         self.gate = Gate(
             security.authorizer,
-            Budgets(config.rates),
+            security.limits or Budgets(config.rates),
             required=config.required,
             plain_resolution=table.plain_resolution,
             authorization=config.authorization,

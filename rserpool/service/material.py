@@ -16,12 +16,22 @@ from rserpool.security.certificate.name import SOON, for_clients, names, valid_u
 from rserpool.security.certificate.revocation import LIST_SOON
 from rserpool.security.credentials import credentials_of
 from rserpool.security.decisions import Proof, Subject
-from rserpool.security.interfaces import IAuthentication, IAuthorizer, Key
-from rserpool.security.plugin import make_authentication, make_authorizer
+from rserpool.security.interfaces import (
+    IAuthentication,
+    IAuthorizer,
+    IPeerAuthentication,
+    IRateLimit,
+    Key,
+)
+from rserpool.security.plugin import (
+    make_authentication,
+    make_authorizer,
+    make_peer_authentication,
+    make_rate_limit,
+)
 from rserpool.security.private import read_private
-from rserpool.security.proven import AllowProven
 from rserpool.security.psk.keystore import secrets_of
-from rserpool.security.psk.pairwise import PeerKeys, objection
+from rserpool.security.psk.pairwise import objection
 from rserpool.security.psk.tls import Lookup, ServerCreator
 from rserpool.service.config import Config
 from rserpool.transport.connection import Connection
@@ -50,6 +60,7 @@ class Material:
         self._config = config
         self.authentications: list[IAuthentication] = []
         self.authorizer: IAuthorizer | None = None
+        self.limits: IRateLimit | None = None
         self.peer_authentications: list[IAuthentication] = []
         self._certificate: tuple[bytes, bytes] | None = None
         self.faults: list[tuple[str, str]] = []
@@ -58,6 +69,8 @@ class Material:
         for text in config.registrar.enrp_auth:
             self._try("enrp-auth", partial(self._peer_authentication, text))
         self._try("authorizer" if config.registrar.authorizer else "rules", self._authorize)
+        if config.registrar.rate_limit:
+            self._try("rate-limit", partial(self._limit, config.registrar.rate_limit))
         self._read_certificate()
 
     @property
@@ -105,8 +118,8 @@ class Material:
         if not self._config.required:
             return Call(Plain(), _plain)
         for authentication in self.peer_authentications:
-            if isinstance(authentication, PeerKeys):
-                key = authentication.keys.to_show(name)
+            if IPeerAuthentication.providedBy(authentication):
+                key = authentication.to_show(name)
                 if key is not None:
                     security = PreSharedKey(key.identity, key.secret, table.tls_minimum)
                     # Never one name for all that have none: the core would take them for one.
@@ -125,7 +138,8 @@ class Material:
     def _nothing(self, name: str | None) -> str:
         """What lacks for calling the registrar `name`, and what to do."""
         own = self._config.registrar.identity
-        files = [a.path for a in self.peer_authentications if isinstance(a, PeerKeys)]
+        peers = [a for a in self.peer_authentications if IPeerAuthentication.providedBy(a)]
+        files = [str(getattr(a, "path", type(a).__name__)) for a in peers]
         if not files:
             return "enrp-auth has nothing that this registrar could show it"
         if own is None:
@@ -173,9 +187,12 @@ class Material:
             self._try("auth", authentication.reload)
         for authentication in self.peer_authentications:
             self._try("enrp-auth", authentication.reload)
-        again = getattr(self.authorizer, "reload", None)
-        if again is not None:
-            self._try("rules", again)
+        table = self._config.registrar
+        by = "authorizer" if table.authorizer else "rules"
+        for key, plugin in ((by, self.authorizer), ("rate-limit", self.limits)):
+            again = getattr(plugin, "reload", None)
+            if again is not None:
+                self._try(key, again)
         self._read_certificate()
         return [f"{key}: {words}" for key, words in self.faults]
 
@@ -183,7 +200,7 @@ class Material:
         table = self._config.registrar
         found = []
         if not table.identity and any(
-            isinstance(a, PeerKeys) for a in self.peer_authentications
+            IPeerAuthentication.providedBy(a) for a in self.peer_authentications
         ):
             found.append(
                 "without identity this registrar is called by others, but can't call them: "
@@ -203,12 +220,8 @@ class Material:
         self.authentications.append(make_authentication(text))
 
     def _peer_authentication(self, text: str) -> None:
-        kind, _, argument = text.partition(":")
-        if kind == "psk":
-            peers = PeerKeys(argument, self._config.registrar.identity)
-            self.peer_authentications.append(peers)
-        else:
-            self.peer_authentications.append(make_authentication(text))
+        name = self._config.registrar.identity
+        self.peer_authentications.append(make_peer_authentication(text, name))
 
     def _creator(
         self,
@@ -238,7 +251,10 @@ class Material:
         elif table.authorizer:
             self.authorizer = make_authorizer(table.authorizer)
         elif self._config.required:
-            self.authorizer = AllowProven()
+            self.authorizer = make_authorizer("allow-proven:")
+
+    def _limit(self, text: str) -> None:
+        self.limits = make_rate_limit(text)
 
     def _read_certificate(self) -> None:
         """Read the certificate and its private key: what is wrong with both, if both are."""
@@ -312,7 +328,7 @@ def _plain(connection: Connection) -> Subject:
     return Subject("plain", Proof.PLAIN, connection.address)
 
 
-def _keyed(keys: PeerKeys, key: Key, name: str, connection: Connection) -> Subject:
+def _keyed(keys: IPeerAuthentication, key: Key, name: str, connection: Connection) -> Subject:
     """Who holds our key, too."""
     return keys.called(key, name, connection.address)
 

@@ -1,18 +1,60 @@
 """Plugins are found by name, and a missing or broken one stops the start."""
 
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from rserpool.security.interfaces import IAuthentication, IAuthorizer, ISecurityPlugin
+from rserpool.security import failing, plugin
+from rserpool.security.interfaces import (
+    IAuthentication,
+    IAuthorizer,
+    IPeerAuthentication,
+    IRateLimit,
+    ISecurityPlugin,
+    Key,
+)
 from rserpool.security.plugin import (
     SecurityPlugin,
     find,
     make_authentication,
     make_authorizer,
+    make_peer_authentication,
+    make_rate_limit,
 )
 from rserpool.security.psk import keyfile
+
+
+@implementer(IPeerAuthentication)
+class Theirs:
+    """Keys between registrars that have nothing to do with ours."""
+
+    keys = authorities = None
+    checker = object()
+
+    def __init__(self, args):
+        self.args = args
+
+    def introduce(self, name):
+        """Remember."""
+        self.name = name
+
+    def to_show(self, name):
+        """The same for everybody."""
+        return Key(f"{self.name}@{name}", bytes(32))
+
+    def called(self, key, name, address):
+        """Nobody."""
+
+    def reload(self):
+        """There is nothing to read."""
+        return ()
+
+    def holds(self, subject):
+        """For ever."""
+        return True
 
 
 class Finding(SynchronousTestCase):
@@ -48,6 +90,54 @@ class Finding(SynchronousTestCase):
             SecurityPlugin("x", IAuthorizer, "rserpool.security.nothing.Here").make("")
         with self.assertRaises(AttributeError):
             SecurityPlugin("x", IAuthorizer, "rserpool.security.failing.Nobody").make("")
+
+    def test_looks_like_wrong_arguments(self):
+        """A plugin whose import raises what else stands for wrong arguments is broken, too."""
+        for what in ("ValueError('x')", "FileNotFoundError(2, 'No such file', 'x')"):
+            directory = Path(self.mktemp())
+            directory.mkdir()
+            name = f"broken_{directory.name.replace('.', '_')}"
+            (directory / f"{name}.py").write_text(f"raise {what}\n")
+            sys.path.insert(0, str(directory))
+            self.addCleanup(sys.path.remove, str(directory))
+            error = self.assertRaises(
+                ImportError, SecurityPlugin("x", IAuthorizer, f"{name}.Here").make, ""
+            )
+            self.assertIn(what[:8], repr(error.__cause__))
+
+    def test_incomplete(self):
+        """What says that it provides an interface, and doesn't, isn't made."""
+
+        @implementer(IAuthorizer)
+        class Lacking:
+            def __init__(self, args):
+                pass
+
+        self.patch(failing, "refuse_all", Lacking)
+        plugin = SecurityPlugin("x", IAuthorizer, "rserpool.security.failing.refuse_all")
+        self.assertIn("decide", str(self.assertRaises(TypeError, plugin.make, "")))
+
+    def test_two_of_a_name(self):
+        """Of two plugins with one name none is taken: which it were would be chance."""
+        ours = find("rules", IAuthorizer)
+        theirs = SecurityPlugin("rules", IAuthorizer, "acme.Rules")
+        self.patch(plugin, "getPlugins", lambda interface: [ours, theirs, ours])
+        error = self.assertRaises(ValueError, find, "rules", IAuthorizer)
+        self.assertIn("more than one", str(error))
+        self.assertIn("acme.Rules", str(error))
+        self.patch(plugin, "getPlugins", lambda interface: [ours, ours])
+        self.assertIs(find("rules", IAuthorizer), ours)
+
+    def test_of_others(self):
+        """Keys between registrars and limits may be anybody's, found by their names."""
+        drop_ins = [
+            SecurityPlugin("theirs", IPeerAuthentication, f"{__name__}.Theirs"),
+            SecurityPlugin("theirs", IRateLimit, "rserpool.security.failing.refuse_all"),
+        ]
+        self.patch(plugin, "getPlugins", lambda interface: drop_ins)
+        made = make_peer_authentication("theirs:x", "r1")
+        self.assertEqual((made.args, made.name), ("x", "r1"))
+        verifyObject(IRateLimit, make_rate_limit("theirs:"))
 
     def test_wrong_product(self):
         """What makes something else than it says is refused."""

@@ -4,10 +4,14 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
+from rserpool.security import plugin
 from rserpool.security.certificate import make
-from rserpool.security.interfaces import Key
+from rserpool.security.interfaces import IPeerAuthentication, IRateLimit, Key
+from rserpool.security.plugin import SecurityPlugin
 from rserpool.security.psk import keyfile
 from rserpool.service import material
 from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
@@ -102,6 +106,26 @@ class Reading(SynchronousTestCase):
             enrp_tls=("tcp:9902",), enrp_auth=(f"certificate:{authority}",),
             peer=("tcp:other.example:9902",), **changed,
         )  # fmt: skip
+
+    def test_keys_of_others(self):
+        """Registrars are called with the keys of whatever plugin has such, not only ours."""
+        drop_in = SecurityPlugin(
+            "theirs", IPeerAuthentication, "tests.security.test_plugin.Theirs"
+        )
+        self.patch(plugin, "getPlugins", lambda interface: [drop_in, *getPlugins(interface)])
+        found = self.material(
+            enrp_auth=("theirs:x",), peer=("r2=tcp:other.example:9902",), identity="r1"
+        )
+        self.assertEqual((found.faults, found.unusable()), ([], []))
+        call = found.to_call("r2", "r2=tcp:other.example:9902")
+        self.assertEqual(call.security.identity, "r1@r2")
+
+    def test_limit(self):
+        """A limit may be a plugin's; broken, it stops the start with its traceback."""
+        made = self.material(rate_limit="refuse-all:")
+        verifyObject(IRateLimit, made.limits)
+        self.assertIsNone(self.material().limits)
+        self.assertEqual(self.material(rate_limit="x:").faults[0][0], "rate-limit")
 
     def test_certificate_for_servers(self):
         """A registrar that calls others needs a certificate that a client may show."""

@@ -1,5 +1,10 @@
 # Names only: a plugin is imported when a configuration asks for it.
-from rserpool.security.interfaces import IAuthentication, IAuthorizer
+from rserpool.security.interfaces import (
+    IAuthentication,
+    IAuthorizer,
+    IPeerAuthentication,
+    IRateLimit,
+)
 from rserpool.security.plugin import SecurityPlugin
 
 psk = SecurityPlugin(
@@ -7,6 +12,12 @@ psk = SecurityPlugin(
     IAuthentication,
     "rserpool.security.psk.authentication.PreSharedKeys",
     "FILE: pre-shared keys, one identity:hexkey a line",
+)
+peer_keys = SecurityPlugin(
+    "psk",
+    IPeerAuthentication,
+    "rserpool.security.psk.pairwise.PeerKeys",
+    "FILE: pre-shared keys between registrars, dialer@acceptor:hexkey or dialer:hexkey a line",
 )
 certificate = SecurityPlugin(
     "certificate",
@@ -20,6 +31,12 @@ rules = SecurityPlugin(
     "rserpool.security.rules.authorizer.Rules",
     "FILE: users, roles and gates (TOML)",
 )
+allow_proven = SecurityPlugin(
+    "allow-proven",
+    IAuthorizer,
+    "rserpool.security.proven.allow_proven",
+    "whoever has proven a name may all, others may resolve: what there is without rules",
+)
 refuse_all = SecurityPlugin(
     "refuse-all",
     IAuthorizer,
@@ -29,6 +46,18 @@ refuse_all = SecurityPlugin(
 raise_always = SecurityPlugin(
     "raise-always",
     IAuthorizer,
+    "rserpool.security.failing.raise_always",
+    "raises each time: for trying out operations",
+)
+limit_all = SecurityPlugin(
+    "refuse-all",
+    IRateLimit,
+    "rserpool.security.failing.refuse_all",
+    "has no budget for anybody: for trying out operations",
+)
+limit_raising = SecurityPlugin(
+    "raise-always",
+    IRateLimit,
     "rserpool.security.failing.raise_always",
     "raises each time: for trying out operations",
 )

@@ -20,7 +20,7 @@ import attrs
 from zope.interface import implementer
 
 from rserpool.security.decisions import Proof, Subject
-from rserpool.security.interfaces import IAuthentication, IKeyStore, Key
+from rserpool.security.interfaces import IKeyStore, IPeerAuthentication, Key
 from rserpool.security.psk.authentication import PreSharedKeys
 from rserpool.security.psk.entry import check_identity
 from rserpool.security.psk.identity import fingerprint
@@ -88,6 +88,11 @@ class PeerKeyStore(KeyStore):
         self._identity = identity
         super().__init__(path, clock=clock)
 
+    def introduce(self, name: str | None) -> None:
+        """Take the name of this registrar: which keys are its own depends on it."""
+        self._identity = name
+        self._sort()
+
     def reload(self) -> tuple[str, ...]:
         """
         Read the file again and return its warnings.
@@ -95,8 +100,11 @@ class PeerKeyStore(KeyStore):
         :raise ValueError: (or OSError) it can't be used; the keys stay what they were.
         """
         warnings = super().reload()
-        self.own = frozenset(name for name in self._keys if pair(name)[0] == self._identity)
+        self._sort()
         return warnings
+
+    def _sort(self) -> None:
+        self.own = frozenset(name for name in self._keys if pair(name)[0] == self._identity)
 
     def lookup(self, identity: str) -> Key | None:
         """Return the key by which a peer may come in, now, or None."""
@@ -124,18 +132,29 @@ class PeerKeyStore(KeyStore):
         return None
 
 
-@implementer(IAuthentication)
+@implementer(IPeerAuthentication)
 class PeerKeys(PreSharedKeys):
     """``--enrp-auth psk:FILE``: both ways, calling and being called."""
 
     keys: PeerKeyStore
 
     def __init__(
-        self, path: str, identity: str | None, clock: Callable[[], float] = time.time
+        self,
+        path: str,
+        identity: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(path, clock=clock)
         self.keys = PeerKeyStore(path, identity, clock)
         self._outward: WeakKeyDictionary[Subject, bytes] = WeakKeyDictionary()
+
+    def introduce(self, name: str | None) -> None:
+        """Take the name of this registrar."""
+        self.keys.introduce(name)
+
+    def to_show(self, name: str | None) -> Key | None:
+        """Return the key with which the registrar `name` is called."""
+        return self.keys.to_show(name)
 
     def called(self, key: Key, name: str, address: str) -> Subject:
         """

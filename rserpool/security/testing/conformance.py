@@ -18,6 +18,7 @@ from rserpool.security.decisions import PERMISSIONS, Decision, Request, Subject
 from rserpool.security.interfaces import (
     IAuthentication,
     IAuthorizer,
+    IGate,
     IKeyStore,
     IRateLimit,
     ISecurityPlugin,
@@ -62,6 +63,21 @@ def _requests() -> Iterable[Request]:
         for handle in ODD_HANDLES:
             yield Request(permission, handle)
         yield Request(permission, peer="r2")
+
+
+class GateConformance(_Case):
+    """Of an `IGate`: for who tests the core with a gate of his own."""
+
+    def test_interface(self) -> None:
+        """It has what the interface has."""
+        verifyObject(IGate, self.make())
+
+    def test_any_question(self) -> None:
+        """Every question there is gets a decision, and nothing is raised."""
+        made = self.make()
+        for subject in _subjects():
+            for request in _requests():
+                self._decision(made.ask(subject, request, 1.0))
 
 
 class AuthorizerConformance(_Case):

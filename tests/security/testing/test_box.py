@@ -1,8 +1,11 @@
 """A registrar in a box, for authors of plugins; and what plugins that fail do to it."""
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.testing import RegistrarBox
+from tests.site import ROOT
 
 KEYS = "psk:{directory}/elements.psk"
 
@@ -52,6 +55,32 @@ class Boxed(SynchronousTestCase):
                 box.element("web-1", box.directory / "web-1.psk")
                 box.wait_for_log(words)
                 self.assertRaises(RuntimeError, box.resolve, "web")
+
+    def test_limits(self):
+        """A limit of a plugin takes the place of ours: without budget nobody does a thing."""
+        for kind, words in (
+            ("refuse-all:", "refuse-all is configured"),
+            ("raise-always:", "RuntimeError: raise-always is configured"),
+        ):
+            with RegistrarBox("--set", f"registrar.rate-limit={kind}") as box:
+                self.assertRaises(RuntimeError, box.resolve, "web")
+                box.wait_for_log(words)
+
+    def test_broken_import(self):
+        """A plugin that is there, and can't be imported, stops the start with its traceback."""
+        place = Path(self.mktemp()).absolute()
+        (place / "twisted" / "plugins").mkdir(parents=True)
+        (place / "twisted" / "plugins" / "acme_drop_in.py").write_text(
+            "from rserpool.security.interfaces import IAuthentication\n"
+            "from rserpool.security.plugin import SecurityPlugin\n"
+            "one = SecurityPlugin('acme', IAuthentication, 'acme_broken.Keys', 'FILE')\n"
+        )
+        (place / "acme_broken.py").write_text("port = int('many')\n")
+        there = {"PYTHONPATH": f"{place}:{ROOT}"}
+        box = RegistrarBox("--auth", "acme:x", environment=there)
+        failed = str(self.assertRaises(RuntimeError, box.__enter__))
+        for words in ("Traceback", "acme_broken.py", "invalid literal for int()"):
+            self.assertIn(words, failed)
 
     def test_broken(self):
         """A plugin that can't be imported, or isn't there, stops the start and says why."""

@@ -13,18 +13,22 @@ from rserpool.security.budgets import Budgets, Rate, Rates
 from rserpool.security.certificate import make
 from rserpool.security.certificate.authentication import Certificates
 from rserpool.security.decisions import ALLOW, Request, deny
-from rserpool.security.failing import RefuseAll, Slow
+from rserpool.security.failing import RaiseAlways, RefuseAll, Slow
+from rserpool.security.gate import Gate
 from rserpool.security.interfaces import IAuthorizer, IKeyStore, IRateLimit, Key
 from rserpool.security.plugin import SecurityPlugin
 from rserpool.security.proven import AllowProven
 from rserpool.security.psk import keyfile
 from rserpool.security.psk.authentication import PreSharedKeys
 from rserpool.security.psk.keystore import KeyStore
+from rserpool.security.psk.pairwise import PeerKeys
 from rserpool.security.rules.authorizer import Rules
 from rserpool.security.testing import (
     AuthenticationConformance,
     AuthorizerConformance,
+    GateConformance,
     KeyStoreConformance,
+    PeerAuthenticationConformance,
     RateLimitConformance,
     SecurityPluginConformance,
     anonymous,
@@ -116,6 +120,46 @@ class CertificatesConform(AuthenticationConformance, SynchronousTestCase):
         path = self.mktemp()
         Path(path).write_bytes(make.authority("x").certificate)
         return Certificates(path)
+
+
+class PeerKeysConform(PeerAuthenticationConformance, SynchronousTestCase):
+    """The key file between registrars."""
+
+    known = "r2@r1"
+
+    def make(self):
+        """Make it."""
+        self.path = self.mktemp()
+        for identity in ("r2@r1", "r1@r2", "r1@r3"):
+            keyfile.add(self.path, identity, os.urandom(32))
+        made = PeerKeys(self.path)
+        made.introduce("r1")
+        return made
+
+    def spoil(self, made):
+        """Garbage."""
+        Path(self.path).write_text("garbage\n")
+
+    def revoke(self, made):
+        """Take the key out."""
+        keyfile.remove(self.path, "r2@r1")
+
+
+class GateConforms(GateConformance, SynchronousTestCase):
+    """The gate, with plugins that work and that don't."""
+
+    def make(self):
+        """Make it."""
+        return Gate(AllowProven(), Budgets(Rates()), required=True)
+
+
+class BrokenGateConforms(GateConformance, SynchronousTestCase):
+    """One whose authorizer always fails gives decisions all the same."""
+
+    def make(self):
+        """Make it."""
+        self.addCleanup(self.flushLoggedErrors, RuntimeError)
+        return Gate(RaiseAlways(), Budgets(Rates()), required=True)
 
 
 class PluginConforms(SecurityPluginConformance, SynchronousTestCase):
@@ -261,6 +305,39 @@ class BrokenOnes(SynchronousTestCase):
             made = self.authentication(**broken)
             found = failures(AuthenticationConformance, made, known="web-1", revoke=revoke)
             self.assertIn(expected, found)
+
+    def test_peers(self):
+        """Shows no key, opens its door to its own, forgets or misnames who was called."""
+        path = self.mktemp()
+        for identity in ("r2@r1", "r1@r2"):
+            keyfile.add(path, identity, os.urandom(32))
+
+        def nobody(self, key, name, address):
+            return by_key("nobody")
+
+        class Open(PeerKeys):
+            def introduce(self, name):
+                self.keys.introduce(name)
+                self.keys.lookup = lambda identity: Key(identity, SECRET)
+
+        for kind, expected in (
+            (type("Odd", (PeerKeys,), {"to_show": lambda self, name: None}), "test_shown"),
+            (type("Odd", (PeerKeys,), {"introduce": lambda self, name: None}), "test_shown"),
+            (type("Odd", (PeerKeys,), {"called": nobody}), "test_called"),
+            (type("Odd", (PeerKeys,), {"holds": lambda self, who: False}), "test_called"),
+            (type("Odd", (PeerKeys,), {"holds": lambda self, who: True}), "test_called"),
+            (Open, "test_shown"),
+            (PreSharedKeys, "test_both_ways"),
+        ):
+            found = failures(PeerAuthenticationConformance, lambda k=kind: k(path))
+            self.assertIn(expected, found, kind)
+        found = failures(PeerAuthenticationConformance, lambda: PeerKeys(path))
+        self.assertEqual(found, set())
+
+    def test_gate(self):
+        """A gate that raises, or says what is no decision."""
+        for made in (lambda: Broken(None), object):
+            self.assertIn("test_any_question", failures(GateConformance, made))
 
     def test_slow_needs_a_clock(self):
         """A checker that needs time says so, instead of being taken for one that refuses."""
