@@ -8,7 +8,16 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 
 from rserpool.cli.outcome import Failure
-from rserpool.client import Certified, Notice, Plain, PoolUser, PreSharedKey, Security, What
+from rserpool.client import (
+    PROFILES,
+    Certified,
+    Notice,
+    Plain,
+    PoolUser,
+    PreSharedKey,
+    Security,
+    What,
+)
 from rserpool.client.listening import SILENT, UNNAMED, Announcements
 from rserpool.service.groups import interface
 from rserpool.transport import endpoints
@@ -49,6 +58,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--tls-minimum", choices=["1.3", "1.2"], default="1.3", help="the oldest version of TLS"
+    )
+    group.add_argument(
+        "--profile",
+        choices=list(PROFILES),
+        default="rfc",
+        help="whose registrar it is, where implementations differ (default: rfc)",
     )
     group.add_argument(
         "--timeout", metavar="SECONDS", type=_seconds, default=10.0,
@@ -161,7 +176,14 @@ def ask(args: argparse.Namespace, question: Ask) -> int:
 
             print(f"{notice.what.value}: {notice.words}", file=sys.stderr)
 
-    user = PoolUser(loop, called, proof, notify=tell, announcements=groups)
+    user = PoolUser(
+        loop,
+        called,
+        proof,
+        notify=tell,
+        announcements=groups,
+        dialect=PROFILES[args.profile],
+    )
 
     def stop(result: object) -> None:
         outcome.append(result)

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from rserpool.cli import shown
 from rserpool.cli.asking import registrars, security
 from rserpool.cli.outcome import DONE, Failure, Negative, tell
+from rserpool.client import PROFILES, Dialect
 from rserpool.client.call import CALL_TIMEOUT, Call
 from rserpool.client.security import Security
 from rserpool.security.audit import described
@@ -154,12 +155,12 @@ def dump(args: argparse.Namespace) -> int:
     [result] = outcome or [KeyboardInterrupt()]
     if isinstance(result, BaseException):
         raise result
-    value = _value(asked)
+    value = _value(asked, PROFILES[args.profile])
     tell(value, args.json, *_lines(value))
     return DONE
 
 
-def _value(found: Dump) -> dict[str, Any]:
+def _value(found: Dump, dialect: Dialect) -> dict[str, Any]:
     return {
         "registrar": f"{found.registrar:#010x}",
         "peers": [
@@ -169,7 +170,7 @@ def _value(found: Dump) -> dict[str, Any]:
         ],
         "pools": [
             {**described(handle), "policy": shown.policy(elements[0].policy)["name"],
-             "elements": [shown.element(element) for element in elements]}
+             "elements": [shown.element(element, dialect) for element in elements]}
             for handle, elements in sorted(found.pools.items())
         ],
     }  # fmt: skip

@@ -9,22 +9,27 @@ from twisted.internet.task import deferLater
 from rserpool.cli import shown
 from rserpool.cli.asking import ask
 from rserpool.cli.outcome import DONE, Failure, Negative, tell
-from rserpool.client import NoAnswer, PoolUser, Resolution
+from rserpool.client import PROFILES, NoAnswer, PoolUser, Resolution
 from rserpool.client.element import in_words
 from rserpool.security.psk.entry import pe_identifier
 from rserpool.wire.causes import UnknownPoolHandle
 
 #: Seconds given to a report, which has no answer, to be refused after it was sent.
 _SETTLE = 0.3
+#: What a registrar makes of a report.
+_REPORTED = {
+    "rfc": "the registrar asks the element whether it is there",
+    "rsplib": "rsplib takes it out at the third report, or as it is set, without asking it",
+}
 
 
 def resolve(args: argparse.Namespace) -> int:
     """Print who is in a pool."""
-    handle = _handle(args.pool)
+    handle = _handle(args.pool, args)
 
     async def question(reactor: Any, user: PoolUser) -> int:
         found = await _resolved(user, handle, args)
-        value = shown.resolution(found)
+        value = shown.resolution(found, PROFILES[args.profile])
         tell(value, args.json, *_lines(value))
         return DONE
 
@@ -33,20 +38,25 @@ def resolve(args: argparse.Namespace) -> int:
 
 def watch(args: argparse.Namespace) -> int:
     """Print who is in a pool, now and at every change, until Ctrl-C."""
-    handle = _handle(args.pool)
+    handle, dialect = _handle(args.pool, args), PROFILES[args.profile]
 
     async def question(reactor: Any, user: PoolUser) -> int:
         ended: Deferred[int] = Deferred()
-        seen: list[Resolution] = []
+        seen: list[object] = []
 
         def changed(found: Resolution) -> None:
-            seen.append(found)
+            if ended.called:
+                return
             if found.refusal is not None:
                 ended.errback(_refused(found.refusal, args.pool))
                 return
-            value = shown.resolution(found)
-            tell(value, args.json, *_lines(value), "")
-            if not found.updates:
+            value = shown.resolution(found, dialect)
+            # One that is asked again and again gives the same ones in another order.
+            state = sorted(map(repr, found.elements))
+            if found.updates or state not in seen:
+                seen[:] = [state]
+                tell(value, args.json, *_lines(value), "")
+            if not found.updates and not dialect.polls:
                 ended.errback(Failure("the registrar doesn't send updates of this pool"))
 
         user.watch(handle, changed)
@@ -66,7 +76,7 @@ def watch(args: argparse.Namespace) -> int:
 
 def report(args: argparse.Namespace) -> int:
     """Tell the registrar that an element can't be reached."""
-    handle = _handle(args.pool)
+    handle = _handle(args.pool, args)
     try:
         identifier = pe_identifier(args.pe_id)
     except ValueError as error:
@@ -80,7 +90,7 @@ def report(args: argparse.Namespace) -> int:
         await deferLater(reactor, _SETTLE)
         value = {"pool": args.pool, "pe-id": f"{identifier:#010x}", "reported": True}
         tell(value, args.json, f"reported {identifier:#010x} of {args.pool} as unreachable; "
-             "the registrar asks the element whether it is there")  # fmt: skip
+             + _REPORTED[args.profile])  # fmt: skip
         return DONE
 
     return ask(args, question)
@@ -108,7 +118,7 @@ def _unasked(error: NoAnswer) -> str:
     return f"no registrar could be asked:\n{error}"
 
 
-def _handle(text: str) -> bytes:
+def _handle(text: str, args: argparse.Namespace) -> bytes:
     try:
         handle = shown.handle_of(text)
     except ValueError:
@@ -117,6 +127,9 @@ def _handle(text: str) -> bytes:
         ) from (None)
     if not handle:
         raise Failure("the pool handle is empty")
+    objection = PROFILES[args.profile].objection(handle)
+    if objection:
+        raise Failure(f"{text!r}: {objection}")
     return handle
 
 

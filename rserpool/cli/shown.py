@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from rserpool.client import Resolution
+from rserpool.client import RFC, Dialect, Resolution
 from rserpool.security.audit import described
 from rserpool.wire import parameters
 from rserpool.wire.parameters import PoolElement, SCTPTransport, UserTransport
@@ -27,23 +27,23 @@ def handle_of(text: str) -> bytes:
     return text.encode()
 
 
-def resolution(found: Resolution) -> dict[str, Any]:
-    """A resolution for JSON."""
+def resolution(found: Resolution, dialect: Dialect = RFC) -> dict[str, Any]:
+    """A resolution for JSON, from a registrar that speaks like this."""
     return {
         **described(found.handle),
         "policy": policy(found.policy)["name"],
-        "elements": [element(one) for one in found.elements],
+        "elements": [element(one, dialect) for one in found.elements],
     }
 
 
-def element(one: PoolElement) -> dict[str, Any]:
+def element(one: PoolElement, dialect: Dialect = RFC) -> dict[str, Any]:
     """An element for JSON."""
     return {
         "pe-id": f"{one.identifier:#010x}",
         "home": f"{one.home:#010x}",
         "transport": transport(one.user_transport),
         "policy": policy(one.policy),
-        "lifetime": one.life,
+        "lifetime": dialect.seconds(one.life),
     }
 
 

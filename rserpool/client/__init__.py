@@ -6,6 +6,7 @@ Applications use `PoolElement` and `PoolUser`.  The pure machines are `element`,
 """
 
 from rserpool.client.causes import in_words
+from rserpool.client.dialect import PROFILES, RFC, RSPLIB, Dialect
 from rserpool.client.element import Membership
 from rserpool.client.events import Notice, What
 from rserpool.client.failover import Failover, Standing
@@ -18,8 +19,12 @@ from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 
 __all__ = [
     "Announcements",
+    "PROFILES",
+    "RFC",
+    "RSPLIB",
     "Certified",
     "Chooser",
+    "Dialect",
     "Failover",
     "Membership",
     "NoAnswer",

@@ -32,11 +32,12 @@ first, so that the registration outlives one flood; the pauses double while it f
 import attrs
 
 from rserpool.client.causes import all_in_words, complained, in_words, reported
+from rserpool.client.dialect import RFC, Dialect
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer, Tell
 from rserpool.client.events import Notice, What
 from rserpool.client.floods import Floods
 from rserpool.wire import asap, causes
-from rserpool.wire.errors import WireError
+from rserpool.wire.errors import EncodeError, WireError
 from rserpool.wire.parameters import OperationError, PoolElement, UserTransport
 from rserpool.wire.policies import Policy
 
@@ -89,11 +90,12 @@ class Element:
     Events come in as method calls, with the time where it matters; effects go out as a
     list.
 
-    :raise EncodeError: the membership can't be written as a message.
+    :raise EncodeError: the membership can't be written as a message, or not be borne.
     """
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, dialect: Dialect = RFC) -> None:
         self.membership = membership
+        self._dialect = dialect
         self.registered = False
         self.home: int = 0  # the home registrar's server ID, once it has told
         self._linked = False
@@ -189,10 +191,13 @@ class Element:
 
     def _registration(self) -> bytes:
         member = self.membership
+        objection = self._dialect.objection(member.handle)
+        if objection:
+            raise EncodeError(objection)
         element = PoolElement(
             identifier=member.identifier,
             home=self.home,
-            life=member.life,
+            life=self._dialect.life(member.life),
             user_transport=member.transport,
             policy=member.policy,
         )
@@ -275,6 +280,8 @@ class Element:
         """Answer a keep-alive for us (KA1 to KA2.4)."""
         if message.handle != self.membership.handle:
             return []
+        if message.identifier not in (None, self.membership.identifier):
+            return []  # rsplib names the element: it is for another one of this pool
         effects = self._housed(message)
         ack = asap.EndpointKeepAliveAck(
             handle=self.membership.handle, identifier=self.membership.identifier
@@ -293,5 +300,7 @@ class Element:
         life = self.membership.life
         if life < 0:
             return T4_SECONDS
+        if self._dialect.renewals:
+            return min(T4_SECONDS, life / self._dialect.renewals)
         seconds = life - T4_MARGIN if life > SHORT_LIFE else life * SHORT_SHARE
         return min(T4_SECONDS, seconds)

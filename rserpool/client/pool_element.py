@@ -27,6 +27,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 
+from rserpool.client.dialect import RFC, Dialect
 from rserpool.client.element import Element, Membership
 from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
@@ -46,6 +47,7 @@ class PoolElement:
     :param registrars: endpoint descriptions of the registrars it may have for a home.
     :param announcements: where registrars announce themselves, to be found as well.
     :param notify: told what happens, in words for a log.
+    :param dialect: whose registrars they are.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class PoolElement:
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
         announcements: Announcements | None = None,
+        dialect: Dialect = RFC,
     ) -> None:
         self._reactor = reactor
-        self._element = Element(membership)
+        self._element = Element(membership, dialect)
         self._observer = notify
         self._link = Link(
             reactor,

@@ -27,6 +27,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.python.failure import Failure
 
+from rserpool.client.dialect import RFC, Dialect
 from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
@@ -67,9 +68,10 @@ class PoolUser:
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
         announcements: Announcements | None = None,
+        dialect: Dialect = RFC,
     ) -> None:
         self._reactor = reactor
-        self._user = User(stale=stale)
+        self._user = User(stale=stale, dialect=dialect)
         self._observer = notify
         self._troubles: dict[str, None] = {}
         self._random = rng or random.SystemRandom()

@@ -16,21 +16,18 @@ import attrs
 
 from rserpool.client.cache import Cache
 from rserpool.client.causes import complained, reported
+from rserpool.client.dialect import RFC, Dialect
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer
 from rserpool.client.reports import Reports
 from rserpool.client.resolution import Resolution
 from rserpool.wire import asap
-from rserpool.wire.errors import WireError
+from rserpool.wire.errors import EncodeError, WireError
 from rserpool.wire.policies import RoundRobin
 
 #: T1-ENRPrequest in seconds, and MAX-REQUEST-RETRANSMIT (section 7).
 T1 = "T1-ENRPrequest"
 T1_SECONDS = 15.0
 MAX_REQUEST_RETRANSMIT = 2
-
-#: The pause before a pool is asked for again that can't be watched: "If a negative response
-#: is returned, no further updates to the Pool [...] will occur" (section 2.2.5).
-WATCH_AGAIN = 15.0
 
 #: Called with what is known of a pool; None: no registrar has answered.
 Answer = Callable[[Resolution | None], None]
@@ -43,6 +40,7 @@ class _Question:
     handle: bytes
     items: int | None
     answer: Answer | None  # None: it is for all who watch this pool
+    said: int | None  # how many, as the registrar is told
     sent: int = 0
 
     @property
@@ -58,7 +56,7 @@ class _Question:
     def message(self) -> bytes:
         """As it is asked."""
         return asap.encode(
-            asap.HandleResolution(subscribe=self.watch, handle=self.handle, items=self.items)
+            asap.HandleResolution(subscribe=self.watch, handle=self.handle, items=self.said)
         )
 
 
@@ -68,10 +66,14 @@ class User:
 
     :param timeout: T1, in seconds.
     :param stale: how long an answer may be used again; 0: never.
+    :param dialect: whose registrars are asked.
     """
 
-    def __init__(self, timeout: float = T1_SECONDS, stale: float = 0.0) -> None:
+    def __init__(
+        self, timeout: float = T1_SECONDS, stale: float = 0.0, dialect: Dialect = RFC
+    ) -> None:
         self._timeout = timeout
+        self._dialect = dialect
         self._linked = False
         self._count = 0
         self._questions: list[_Question] = []
@@ -85,7 +87,7 @@ class User:
         """
         Ask who is in a pool; `answer` is called once.
 
-        :raise EncodeError: the handle can't be written as a message.
+        :raise EncodeError: the handle can't be written as a message, or not be borne.
         """
         known = self._cache.find(handle, items, now)
         if known is not None:
@@ -215,11 +217,17 @@ class User:
         self._cache.keep(resolution, None, now)
         for changed in list(self._watched[handle]):
             changed(resolution)
-        return [] if resolution.updates else [SetTimer(_again(handle), WATCH_AGAIN)]
+        if resolution.updates:
+            return []
+        return [SetTimer(_again(handle), self._dialect.watch_again)]
 
     def _put(self, handle: bytes, items: int | None, answer: Answer | None) -> _Question:
+        objection = self._dialect.objection(handle)
+        if objection:
+            raise EncodeError(objection)
         self._count += 1
-        question = _Question(self._count, handle, items, answer)
+        said = self._dialect.everything if items is None else items
+        question = _Question(self._count, handle, items, answer, said)
         question.message()  # raises before anything has changed
         self._questions.append(question)
         return question

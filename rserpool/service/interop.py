@@ -123,7 +123,8 @@ def profiled(tables: Mapping[str, Any], given: Iterable[tuple[str, str]]) -> dic
             if field.metadata["rsplib"] is not None and (name, key_of(field.name)) not in known
         }
         changed[name] = attrs.evolve(table, **values)
-    _groups(changed, known)
+    if "announce" in changed:
+        _groups(changed, known)
     return changed
 
 

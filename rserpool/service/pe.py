@@ -19,6 +19,8 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from rserpool.client import (
+    RFC,
+    Dialect,
     Membership,
     Notice,
     PoolElement,
@@ -49,8 +51,8 @@ def makeService(parsed: Any) -> "ElementService":  # noqa: N802 - Twisted's name
     """Make the service that `parsed` options ask for."""
     from twisted.internet import reactor
 
-    table, security = parsed.configuration
-    return ElementService(reactor, table, security)
+    table, security, dialect = parsed.configuration
+    return ElementService(reactor, table, security, dialect)
 
 
 @attrs.frozen
@@ -89,7 +91,9 @@ class ElementService(Service):
 
     _log = Logger(namespace="rserpool.pe")
 
-    def __init__(self, reactor: Any, table: ElementTable, security: Security) -> None:
+    def __init__(
+        self, reactor: Any, table: ElementTable, security: Security, dialect: Dialect = RFC
+    ) -> None:
         assert table.service is not None
         assert table.pool is not None
         host, port = table.service
@@ -120,6 +124,7 @@ class ElementService(Service):
             ),
             notify=self._happened,
             announcements=table.announcements,
+            dialect=dialect,
         )
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name

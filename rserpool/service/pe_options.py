@@ -6,10 +6,11 @@ from ipaddress import ip_address
 
 import attrs
 
-from rserpool.client import Certified, Plain, PreSharedKey, Security
+from rserpool.client import RSPLIB, Certified, Dialect, Plain, PreSharedKey, Security
 from rserpool.client.listening import SILENT, UNNAMED, Announcements
 from rserpool.security.psk.entry import pe_identifier
 from rserpool.service import check as checks
+from rserpool.service import interop
 from rserpool.service.groups import asap_group, interface
 from rserpool.service.options import options
 from rserpool.service.settings import (
@@ -26,6 +27,8 @@ from rserpool.transport import announce, endpoints
 from rserpool.wire import policies
 from rserpool.wire.policies import NAMES, Policy
 
+#: What 32 bits with a sign can say (RFC 5354 section 3.10).
+LONGEST_LIFE = 0x7FFFFFFF
 #: What an element can't know, and what is a share of 2**32.
 _NOT_GIVEN = ("load", "distance")
 _SHARES = ("degradation", "dpf")
@@ -193,7 +196,7 @@ class ElementTable:
         "without it, the machine's load",
     )  # fmt: skip
     lifetime: int = setting(
-        whole(1, 0x7FFFFFFF), default=300, option="SECONDS",
+        whole(1, LONGEST_LIFE), default=300, option="SECONDS",
         help="how long a registration holds; it is renewed in time",
     )  # fmt: skip
     pe_id: int | None = setting(
@@ -230,17 +233,46 @@ class ElementTable:
         )
 
 
-TABLES: dict[str, type] = {"element": ElementTable}
+@attrs.frozen(kw_only=True)
+class InteropTable:
+    """``[interop]``: what the registrars need that it finds; the defaults are the RFCs'."""
+
+    profile: str = interop.profile_setting
+    life_unit: str = interop.life_unit_setting
+    renewals: int = setting(
+        whole(0, 100), default=0, rsplib=RSPLIB.renewals,
+        help="how often a registration is renewed within its lifetime; 0: as RFC 5352 has it",
+    )  # fmt: skip
+    handle_bytes: int = setting(
+        whole(0, 0xFFFF), default=0, rsplib=RSPLIB.handle_bytes,
+        help="octets of a pool handle that the registrars bear; 0: any",
+    )  # fmt: skip
+
+    @property
+    def dialect(self) -> Dialect:
+        """The same for the element."""
+        return Dialect(
+            life_units=round(1 / interop.LIFE_UNITS[self.life_unit]),
+            handle_bytes=self.handle_bytes,
+            renewals=self.renewals,
+        )
 
 
-def load(path: str | None, overrides: Iterable[Override]) -> tuple[ElementTable, Security]:
+TABLES: dict[str, type] = {"element": ElementTable, "interop": InteropTable}
+
+
+def load(
+    path: str | None, overrides: Iterable[Override]
+) -> tuple[ElementTable, Security, Dialect]:
     """
     Read a configuration, and the keys and certificates that it names.
 
     :raise ConfigError: all that is wrong with it.
     """
     reader = Reader(TABLES)
-    table: ElementTable = reader.read(path, overrides)["element"]
+    tables = interop.profiled(reader.read(path, overrides), reader.given)
+    table: ElementTable = tables["element"]
+    dialect: Dialect = tables["interop"].dialect
     for key in ("pool", "service", "registrar"):
         if not getattr(table, key) and not _at_fault(reader, key):
             if key != "registrar":
@@ -248,7 +280,7 @@ def load(path: str | None, overrides: Iterable[Override]) -> tuple[ElementTable,
             elif not table.announce and not _at_fault(reader, "announce"):
                 reader.fault("element", key, "is missing; give one, or announce")
     security: Security = Plain()
-    contradictions = list(_contradictions(table))
+    contradictions = [*_contradictions(table), *_unbearable(table, dialect)]
     for key, words in contradictions:
         if not _at_fault(reader, key):
             reader.fault("element", key, words)
@@ -259,7 +291,7 @@ def load(path: str | None, overrides: Iterable[Override]) -> tuple[ElementTable,
             for line in _in_words(error):
                 reader.fault("element", "psk" if table.psk else "certificate", line)
     reader.check()
-    return table, security
+    return table, security, dialect
 
 
 def _at_fault(reader: Reader, key: str) -> bool:
@@ -285,6 +317,16 @@ def _contradictions(table: ElementTable) -> Iterable[tuple[str, str]]:
         yield "announce", UNNAMED
     if bool(table.certificate) != bool(table.private_key):
         yield "private-key", "certificate and private-key go together"
+
+
+def _unbearable(table: ElementTable, dialect: Dialect) -> Iterable[tuple[str, str]]:
+    """What the registrars can't take."""
+    objection = dialect.objection((table.pool or "").encode())
+    if objection:
+        yield "pool", objection
+    if dialect.life(table.lifetime) > LONGEST_LIFE:
+        most = LONGEST_LIFE // dialect.life_units
+        yield "lifetime", f"in {dialect.life_units} units a second, {most} s are the most"
 
 
 def _security(table: ElementTable) -> Security:

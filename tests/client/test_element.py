@@ -3,7 +3,7 @@
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import What
+from rserpool.client import RSPLIB, What
 from rserpool.client.effects import CancelTimer, Hunt, Tell
 from rserpool.client.element import (
     EXPIRED_PAUSE,
@@ -105,6 +105,41 @@ class Registering(Case):
             self.assertAlmostEqual(timers(effects)[T4], seconds, msg=f"life {life}")
             if life > 0:
                 self.assertLess(timers(effects)[T4], life)
+
+    def test_rsplib(self):
+        """To a registrar of rsplib lives are milliseconds, and renewed at each third."""
+        element = Element(membership(life=15), RSPLIB)
+        element.linked(0.0)
+        [message] = sent(element.join())
+        self.assertEqual(message.element.life, 15000)
+        effects = element.arrived(asap.encode(granted()), 0.0)
+        self.assertEqual(timers(effects)[T4], 5)
+        for life in (-1, 86400):
+            element = Element(membership(life=life), RSPLIB)
+            element.linked(0.0)
+            [message] = sent(element.join())
+            self.assertEqual(message.element.life, -1 if life < 0 else 86400000)
+            effects = element.arrived(asap.encode(granted()), 0.0)
+            self.assertEqual(timers(effects)[T4], 600)
+
+    def test_long_handle(self):
+        """A handle that would abort a registrar of rsplib is never sent to one."""
+        with self.assertRaises(EncodeError) as caught:
+            Element(membership(handle=bytes(33)), RSPLIB)
+        self.assertIn("would abort", str(caught.exception))
+        Element(membership(handle=bytes(32)), RSPLIB)
+        Element(membership(handle=bytes(33)))
+
+    def test_named_keep_alive(self):
+        """A keep-alive that names another element of the pool isn't answered."""
+        for identifier, answers in ((None, 1), (membership().identifier, 1), (0xBAD, 0)):
+            asked = asap.EndpointKeepAlive(
+                new_home=True, server=9, handle=membership().handle, identifier=identifier
+            )
+            self.element.home = 0
+            effects = self.element.arrived(asap.encode(asked), 100.0)
+            self.assertEqual(len(sent(effects)), answers)
+            self.assertEqual(self.element.home, 9 if answers else 0)
 
     def test_timeout(self):
         """When T2 rings it looks for another registrar, and registers there."""

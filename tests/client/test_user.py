@@ -2,12 +2,11 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import What
+from rserpool.client import RFC, RSPLIB, What
 from rserpool.client.effects import CancelTimer, Hunt
 from rserpool.client.user import (
     MAX_REQUEST_RETRANSMIT,
     T1_SECONDS,
-    WATCH_AGAIN,
     User,
 )
 from rserpool.wire import asap
@@ -52,6 +51,36 @@ class Resolving(Case):
         [message] = sent(effects)
         self.assertEqual((message.handle, message.items, message.subscribe), (b"web", 3, False))
         self.assertEqual(list(timers(effects).values()), [T1_SECONDS])
+
+    def test_rsplib(self):
+        """A registrar of rsplib is told that all are wanted, and no handle it can't bear."""
+        user = User(dialect=RSPLIB)
+        user.linked(0.0)
+        for items, said in ((None, 0xFFFFFFFF), (2, 2)):
+            [message] = sent(user.resolve(b"web", items, self.answers.append, 0.0))
+            self.assertEqual(message.items, said)
+        user.arrived(asap.encode(resolved(1, 2, 3)), 0.0)
+        user.arrived(asap.encode(resolved(1, 2, 3)), 0.0)
+        self.assertEqual(self.found(), [[1, 2, 3], [1, 2]])
+        for ask in (user.resolve, user.watch):
+            arguments = (None, self.answers.append, 0.0) if ask == user.resolve else (print,)
+            with self.assertRaises(EncodeError):
+                ask(bytes(33), *arguments)
+        [message] = sent(user.watch(bytes(32), print))
+        self.assertEqual(message.items, 0xFFFFFFFF)
+
+    def test_watch_rsplib(self):
+        """A registrar of rsplib tells of no changes: it is asked again and again."""
+        user, seen = User(dialect=RSPLIB), []
+        user.linked(0.0)
+        user.watch(b"web", seen.append)
+        for _ in range(3):
+            effects = user.arrived(asap.encode(resolved(1, updates=False)), 0.0)
+            again = {n: s for n, s in timers(effects).items() if s == RSPLIB.watch_again}
+            [name] = again
+            [message] = sent(user.rang(name))
+            self.assertTrue(message.subscribe)
+        self.assertEqual(len(seen), 3)
 
     def test_answer(self):
         """The answer stops T1 and has the elements in the registrar's order."""
@@ -232,7 +261,9 @@ class Watching(Case):
         self.watch()
         effects = self.hear(unresolved(UnknownPoolHandle()))
         [(name, seconds)] = timers(effects).items()
-        self.assertEqual((self.answers[0].refusal, seconds), (UnknownPoolHandle(), WATCH_AGAIN))
+        self.assertEqual(
+            (self.answers[0].refusal, seconds), (UnknownPoolHandle(), RFC.watch_again)
+        )
         [message] = sent(self.user.rang(name))
         self.assertTrue(message.subscribe)
 
@@ -240,7 +271,7 @@ class Watching(Case):
         """A registrar that sends no updates (A is 0) is asked again and again."""
         self.watch()
         effects = self.hear(resolved(1))
-        self.assertEqual(list(timers(effects).values()), [WATCH_AGAIN])
+        self.assertEqual(list(timers(effects).values()), [RFC.watch_again])
 
     def test_no_end(self):
         """A watcher's question is never given up."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import Certified, Plain, PreSharedKey
+from rserpool.client import RFC, RSPLIB, Certified, Plain, PreSharedKey
 from rserpool.security.certificate import make
-from rserpool.service.pe_options import ElementTable, Options, load, parse_policy
+from rserpool.service.pe_options import TABLES, Options, load, parse_policy
 from rserpool.service.settings import ConfigError, Override, key_of
 from rserpool.wire import policies
 from rserpool.wire.delay import LeastUsedDPF, WeightedRandomDPF
@@ -54,7 +54,7 @@ class Example(Case):
 
     def test_loads(self):
         """It loads as it stands, with a key file."""
-        table, security = load(str(EXAMPLE), [Override("element", "psk", self.key_file())])
+        table, security, _ = load(str(EXAMPLE), [Override("element", "psk", self.key_file())])
         self.assertEqual((table.pool, table.service), ("web", ("127.0.0.1", 8080)))
         self.assertIsInstance(security, PreSharedKey)
 
@@ -79,7 +79,8 @@ class Example(Case):
         """Every key is described in it, and no other."""
         text = EXAMPLE.read_text()
         shown = set(re.findall(r"^#?([a-z-]+) = ", text, re.MULTILINE))
-        self.assertEqual(shown, {key_of(field.name) for field in attrs.fields(ElementTable)})
+        keys = {key_of(field.name) for cls in TABLES.values() for field in attrs.fields(cls)}
+        self.assertEqual(shown, keys)
 
 
 class Everything(Case):
@@ -95,7 +96,8 @@ class Everything(Case):
             "--lifetime", "60", "--pe-id", "0x2a", "--check", "http:/", "--check-interval",
             "5", "--spawn", "sh -c true", "--load", "echo 1", "--tls-minimum", "1.2",
         ])  # fmt: skip
-        table, security = options.configuration
+        table, security, dialect = options.configuration
+        self.assertEqual(dialect, RFC)
         self.assertEqual(len(table.registrar), 2)
         self.assertEqual((table.pe_id, table.lifetime), (0x2A, 60))
         self.assertEqual(table.policy, policies.WeightedRoundRobin(weight=3))
@@ -107,7 +109,7 @@ class Everything(Case):
         Path(path).write_text(
             "[element]\npe-id = 42\nlifetime = 60\ncheck-failures = 5\ncheck-interval = 1\n"
         )
-        table, _ = self.load(path, lifetime="90")
+        table, *_ = self.load(path, lifetime="90")
         self.assertEqual(
             (table.pe_id, table.lifetime, table.check_failures, table.check_interval),
             (42, 90, 5, 1.0),
@@ -120,7 +122,7 @@ class Everything(Case):
         make.write(make.issue(authority, ["web-1.example"], client=True), certificate, key)
         ca = self.mktemp()
         Path(ca).write_bytes(authority.certificate)
-        _, security = self.load(
+        _, security, _ = self.load(
             security="required", certificate=certificate, private_key=key, ca=ca
         )
         self.assertIsInstance(security, Certified)
@@ -166,14 +168,14 @@ class Announced(Case):
 
     def test_groups(self):
         """A group is enough; how it is listened to comes with it."""
-        table, _ = self.load(
+        table, *_ = self.load(
             registrar=None, announce="rsplib", announce_interface="127.0.0.1",
             silent_transport="tcp",
         )  # fmt: skip
         heard = table.announcements
         self.assertEqual([str(group) for group in heard.groups], ["239.0.0.50:3863"])
         self.assertEqual((heard.interface, heard.silent), ("127.0.0.1", "tcp"))
-        table, _ = self.load()
+        table, *_ = self.load()
         self.assertIsNone(table.announcements)
         self.assertEqual(self.load(announce="iana")[0].announcements.silent, "sctp")
 
@@ -259,6 +261,50 @@ class Faults(Case):
             security="required", certificate=certificate, private_key=key, ca=path
         )
         self.assertIn(path, "\n".join(faults))
+
+
+class Interop(Case):
+    """``--profile rsplib`` and what it stands for."""
+
+    def dialect(self, *settings, **given):
+        """How the element speaks."""
+        overrides = [Override("element", key, value) for key, value in GIVEN.items()]
+        overrides += [Override("element", "security", "none")]
+        overrides += [Override("element", *pair) for pair in given.items()]
+        return load(None, [*overrides, *(Override("interop", *pair) for pair in settings)])[2]
+
+    def test_profile(self):
+        """The profile is the client library's, but for what concerns pool users."""
+        found = self.dialect(("profile", "rsplib"))
+        for name in ("life_units", "handle_bytes", "renewals"):
+            self.assertEqual(getattr(found, name), getattr(RSPLIB, name))
+        self.assertEqual(self.dialect(), RFC)
+
+    def test_keys(self):
+        """Each is a key of its own, and what is given wins."""
+        found = self.dialect(("profile", "rsplib"), ("renewals", "5"))
+        self.assertEqual((found.life_units, found.renewals), (1000, 5))
+        found = self.dialect(("life-unit", "milliseconds"))
+        self.assertEqual((found.life_units, found.renewals), (1000, 0))
+
+    def test_option(self):
+        """The profile is an option of the command line."""
+        options = Options()
+        given = [f"--{key}={value}" for key, value in GIVEN.items()]
+        options.parseOptions([*given, "--security=none", "--profile=rsplib"])
+        self.assertEqual(options.configuration[2].life_units, 1000)
+
+    def test_unbearable(self):
+        """What the registrars can't take is said at the start."""
+        for given, words in (
+            ({"pool": "x" * 33}, "--pool: a pool handle of 33 octets would abort"),
+            ({"lifetime": "2147484"}, "--lifetime: in 1000 units a second, 2147483 s are the"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                self.dialect(("profile", "rsplib"), **given)
+            [fault] = caught.exception.faults
+            self.assertIn(words, fault)
+            self.dialect(**given)
 
 
 class Policies(SynchronousTestCase):
