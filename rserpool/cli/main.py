@@ -103,7 +103,9 @@ def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         parser.add_argument("pool", metavar="POOL", help="the pool handle; octets as hex:HEX")
         add_options(parser)
         add_announcements(parser)
-    resolve.add_argument("--items", metavar="N", type=int, help="how many elements are wanted")
+    resolve.add_argument(
+        "--items", metavar="N", type=_items, help="how many elements are wanted"
+    )
     report.add_argument("pe_id", metavar="PE-ID", help="the element, decimal or 0x")
 
 
@@ -249,6 +251,13 @@ def _add_revoke(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--force", action="store_true", help="also a serial that nobody has written down"
     )
+
+
+def _items(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < value <= 0xFFFFFFFF:
+        raise argparse.ArgumentTypeError("must be a whole number from 1, of 32 bits")
+    return value
 
 
 def _days(text: str) -> float:

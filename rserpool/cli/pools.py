@@ -21,6 +21,9 @@ _REPORTED = {
     "rfc": "the registrar asks the element whether it is there",
     "rsplib": "rsplib takes it out at the third report, or as it is set, without asking it",
 }
+#: Octets of a handle that a message has room for, beside the header of its parameter (RFC 5354
+#: sections 2 and 4), its own, and the option for how many elements are wanted.
+MAXIMUM_HANDLE = 0xFFFC - 4 - 4 - 8
 
 
 def resolve(args: argparse.Namespace) -> int:
@@ -125,8 +128,10 @@ def _handle(text: str, args: argparse.Namespace) -> bytes:
         raise Failure(
             f"{text!r}: after hex: come the octets of the handle, two digits each"
         ) from (None)
-    if not handle:
-        raise Failure("the pool handle is empty")
+    if not 0 < len(handle) <= MAXIMUM_HANDLE:
+        raise Failure(
+            f"a pool handle has 1 to {MAXIMUM_HANDLE} octets; this one has {len(handle)}"
+        )
     objection = PROFILES[args.profile].objection(handle)
     if objection:
         raise Failure(f"{text!r}: {objection}")
