@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from rserpool.cli.doctor import certificates, keys, permissions
-from rserpool.cli.doctor.finding import Finding, error, warning
+from rserpool.cli.doctor.finding import Finding, error, note, warning
 from rserpool.cli.doctor.listener import Report
 from rserpool.cli.usage import Status
 from rserpool.service.config import Config, read
@@ -48,11 +48,12 @@ class Configured:
     def faults(self) -> Iterator[Finding]:
         """What keeps a registrar with this configuration from starting."""
         reader = self.reader
-        before = len(reader.faults)
-        if not before:
-            material = Material(self.config)
-            for key, words in [*material.faults, *material.unusable()]:
-                reader.fault("registrar", key, words)
+        material = Material(self.config)
+        found = list(material.faults)
+        if not (found or reader.faults):
+            found = material.unusable()
+        for key, words in found:
+            reader.fault("registrar", key, words)
         for words in reader.faults:
             # Those of files in detail, by who looks at these files.
             if not _told_elsewhere(words):
@@ -65,6 +66,11 @@ class Configured:
         held, found = keys.read([*self.key_files("auth"), *self.key_files("enrp-auth")])
         yield from (one for one in found if "chmod 600" not in one.what)
         yield from keys.look(held, statuses)
+        if held and not (statuses or self.config.registrar.status):
+            yield note(
+                "key-use", "which keys are used can't be known: there is no status page",
+                self.place("status"), 'set status, like "tcp:8080", or say --status URL here',
+            )  # fmt: skip
         for text, where in [
             *self.named("auth", "certificate"), *self.named("enrp-auth", "certificate")
         ]:  # fmt: skip

@@ -73,9 +73,22 @@ class AtFiles(SynchronousTestCase):
         self.assertIn("registrar.pear", found["configuration"]["what"])
         self.assertIn("file-open", found)
         (self.dir / "rules.toml").unlink()
+        self.doctor()
+        told = [
+            one["what"] for one in self.value["findings"] if one["check"] == "configuration"
+        ]
+        for words in ("registrar.pear", "rules.toml can't be read"):
+            self.assertEqual(len([one for one in told if words in one]), 1, "all at once")
         self.config.write_text(self.config.read_text().replace("pear = 1", ""))
         _, found = self.doctor()
         self.assertIn("rules.toml can't be read", found["configuration"]["what"])
+
+    def test_use(self):
+        """That nobody can tell which keys are used is told, unless somebody can."""
+        _, found = self.doctor()
+        self.assertEqual(found["key-use"]["severity"], "note")
+        self.setting('status = "tcp:8080"')
+        self.assertNotIn("key-use", self.doctor()[1])
 
     def test_none(self):
         """Security none is warned of."""
