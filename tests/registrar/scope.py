@@ -31,8 +31,8 @@ SETTINGS = {"enrp_transport": TCPTransport(port=9902, addresses=(ip_address("192
 class Scope:
     """One registrar; what it did; and peers that say what the test wants."""
 
-    def __init__(self, *targets, start=True, **settings):
-        self.gate = ListGate()
+    def __init__(self, *targets, start=True, gate=None, **settings):
+        self.gate = gate or ListGate()
         told = Settings(**{**SETTINGS, **settings})
         self.registrar = Registrar(
             ME,
