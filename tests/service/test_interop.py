@@ -11,10 +11,20 @@ from rserpool.service import interop
 from rserpool.service.config import TABLES, load
 from rserpool.service.settings import ConfigError, key_of, parse_set
 
+ROOT = Path(__file__).parents[2]
 INSECURE = ("registrar.security=none", "registrar.asap=tcp:3863")
 PEERED = (*INSECURE, "registrar.enrp=tcp:9901")
 PROFILE = "interop.profile=rsplib"
 SECURE = ("registrar.asap-tls=tcp:1", "registrar.auth=psk:x")
+
+
+def _shown(value):
+    """A value as the document has it."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Configured(SynchronousTestCase):
@@ -70,6 +80,24 @@ class Profiles(Configured):
                 self.assertEqual(getattr(getattr(config, name), field.name), value)
                 count += 1
         self.assertGreater(count, 15)
+
+    def test_documented(self):
+        """docs/interoperability.rst has each key with both values."""
+        rows = {}
+        for line in (ROOT / "docs" / "interoperability.rst").read_text().splitlines():
+            cells = [cell.strip().strip("`") for cell in line.split("|")]
+            if line.startswith("   ``") and len(cells) == 4:
+                for key in cells[0].split("``, ``"):
+                    rows[key] = cells[1:3]
+        for name, cls in TABLES.items():
+            for field in attrs.fields(cls):
+                value = field.metadata["rsplib"]
+                if value is not None:
+                    usual, other = rows.pop(f"{name}.{key_of(field.name)}")
+                    self.assertEqual(other, _shown(value), field.name)
+                    expected = _shown(field.default) or "none"
+                    self.assertEqual(usual.removesuffix(" (all)"), expected, field.name)
+        self.assertEqual(rows, {})
 
     def test_given(self):
         """A key that is given wins over the profile, by file or command line."""
