@@ -8,7 +8,7 @@ SEED ?= 1
 SECONDS ?= 60
 SEEDS ?= 1-1000
 
-.PHONY: help demo test lint types docs bench attack attack-quick fuzz scope simulate
+.PHONY: help demo test lint types docs bench attack attack-quick fuzz scope simulate interop
 .PHONY: test-install test-oldest test-pythons clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make attack-quick  only the strongest of them, with limits (two minutes)"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
 	@echo "make scope         three registrars under load, killed ten times, for real"
+	@echo "make interop       SCTP and rsplib, in a kernel that has SCTP (packages: see the message)"
 	@echo "make simulate      a scope of registrars on a simulated network, SEEDS=1-1000"
 	@echo "make test-install  wheel and sdist, each in a new environment"
 	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
@@ -42,6 +43,7 @@ demo: $(VENV)/stamp
 	@$(BIN)/python tools/demo.py
 
 test: $(VENV)/stamp
+	@echo "tests of SCTP aren't among these: make interop runs them in a kernel of their own"
 	@mkdir -p build && rm -f build/secrets.txt
 	$(TRIAL) tests
 	@$(BIN)/python -m tests.secrets build/trial/test.log
@@ -74,6 +76,12 @@ attack-quick: $(VENV)/stamp
 
 fuzz: $(VENV)/stamp
 	$(BIN)/python -m tests.fuzz $(SECONDS)
+
+# SCTP, in a kernel of its own; INTEROP names some of the tests.
+INTEROP ?= tests.interop
+interop: $(VENV)/stamp
+	@mkdir -p build
+	@$(BIN)/python -m tests.interop.lab -t 900 -- $(TRIAL)-interop $(INTEROP)
 
 simulate: $(VENV)/stamp
 	$(BIN)/python -m tests.simulation $(SEEDS)
