@@ -205,7 +205,7 @@ class Refused(SynchronousTestCase):
             (["resolve", "web", *where], 2, "authority"),
             (["resolve", "web", *where, "--ca", "/nonexistent"], 2, "/nonexistent"),
             (["resolve", "web", "--registrar", nobody, *ca], 2, "refused"),
-            (["resolve", "web", "--registrar", "sctp:x:1", *ca], 2, "no SCTP"),
+            (["resolve", "web", "--registrar", "udp:x:1", *ca], 2, "isn't an endpoint"),
             (["resolve", "web", *where, "--security", "none"], 2, ""),
             (["report", "web", "nonsense", *where, *ca], 2, "isn't a PE identifier"),
             (["psk", "add", str(site.files / "elements.psk"), "web-1"], 2, "web-1"),

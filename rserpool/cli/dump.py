@@ -18,6 +18,7 @@ from rserpool.client.call import CALL_TIMEOUT, Call
 from rserpool.client.security import Security
 from rserpool.security.audit import described
 from rserpool.transport import endpoints
+from rserpool.transport.sctp.payload import Payload
 from rserpool.wire import enrp
 from rserpool.wire.causes import RejectedForSecurity
 from rserpool.wire.errors import WireError
@@ -52,8 +53,9 @@ class Dump:
 
     def start(self) -> "Deferred[Dump]":
         """Call; fires with itself when everything has come."""
-        where = endpoints.client(self._reactor, self._endpoint, CALL_TIMEOUT)
         creator = self._proof.creator(endpoints.host_of(self._endpoint) or "")
+        payload = Payload.ENRP.under(creator is not None)
+        where = endpoints.client(self._reactor, self._endpoint, CALL_TIMEOUT, payload)
         self._call.dial(self._reactor, where, creator)
         return self.done
 

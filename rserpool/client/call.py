@@ -192,9 +192,13 @@ def connect_words(error: BaseException | None, patience: float) -> str:
 
 
 def _watch_life(transport: Any) -> None:
-    """Let TCP notice a registrar that vanished; under TLS, its socket is one layer down."""
+    """
+    Let TCP notice a registrar that vanished; under TLS, its socket is one layer down.
+
+    SCTP has heartbeats for that.
+    """
     handle = getattr(transport, "socket", None)
-    if not isinstance(handle, socket.socket):
+    if not isinstance(handle, socket.socket) or not hasattr(transport, "setTcpKeepAlive"):
         return
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, seconds in (

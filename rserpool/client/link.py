@@ -26,6 +26,7 @@ from rserpool.client.events import Notice, What
 from rserpool.client.listening import Announcements, Listening
 from rserpool.client.security import Security
 from rserpool.transport import endpoints
+from rserpool.transport.sctp.payload import Payload
 
 
 class Machine(Shape):
@@ -56,8 +57,11 @@ class _Known:
     ) -> None:
         self.description = description
         self.patience = patience
-        self.endpoint = endpoints.client(reactor, description, patience or CALL_TIMEOUT)
         self.creator = security.creator(endpoints.host_of(description) or "")
+        payload = Payload.ASAP.under(self.creator is not None)
+        self.endpoint = endpoints.client(
+            reactor, description, patience or CALL_TIMEOUT, payload
+        )
 
 
 class Link:

@@ -6,7 +6,6 @@ sections 2.5 and 2.10); then the procedure of the message's type is called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from ipaddress import IPv6Address
 from typing import Any
 
 import attrs
@@ -43,7 +42,8 @@ from rserpool.security.decisions import (
 from rserpool.wire import enrp
 from rserpool.wire.causes import Cause, InvalidValues, RejectedForSecurity
 from rserpool.wire.errors import WireError
-from rserpool.wire.parameters import OperationError, ServerInformation, TCPTransport
+from rserpool.wire.parameters import OperationError, ServerInformation
+from rserpool.wire.transports import callable_at
 
 #: Octets of an offending parameter that go back in an error.
 MAXIMUM_QUOTE = 60_000
@@ -383,7 +383,7 @@ class Scope:
             if peer is not None:
                 if peer.server is None:
                     peer.server = server
-                text = _target(server)
+                text = callable_at(server.transport)
                 if text and server.identifier not in self._share.peers:
                     self._targets.learn(text, server.identifier, now)
         self.peers.alarm(now)
@@ -391,7 +391,7 @@ class Scope:
     def _call_at(self, server: ServerInformation, channel: Channel, now: float) -> None:
         """Where it may be called if this connection is lost; only at an address of its own."""
         addresses = set(getattr(server.transport, "addresses", ()))
-        text = _target(server)
+        text = callable_at(server.transport)
         if text and addresses <= channel.addresses:
             self._targets.learn(text, server.identifier, now)
 
@@ -434,15 +434,3 @@ def _request(channel: Channel, message: Any) -> Request:
     """What is asked of the gate: by whom it comes, and of which pool if it is of one."""
     pool = message.handle if isinstance(message, Change) else None
     return Request(_PERMISSIONS[type(message)], pool, channel.subject.name)
-
-
-def _target(server: ServerInformation) -> str:
-    """Where a registrar is called; empty if it can't be."""
-    transport = server.transport
-    if not isinstance(transport, TCPTransport) or not transport.port:
-        return ""
-    address = transport.addresses[0]
-    if address.is_unspecified or address.is_multicast:
-        return ""
-    host = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
-    return f"tcp:{host}:{transport.port}"

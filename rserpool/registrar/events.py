@@ -36,6 +36,8 @@ class Channel:
 
     :ivar port: the peer's, for its ASAP Transport (RFC 5352 section 3.1 rule 4).
     :ivar local: our own address on it.
+    :ivar sctp: whether it is an association of SCTP.
+    :ivar own: all our addresses of an association.
     :ivar dialled: the target of the `Dial` that made it; None: the peer has called us.
     :ivar reaches: handle and identifier of the pool element for whose `Reach` it was made.
     :ivar rtt: asks the transport for the smoothed round-trip time in seconds, now; None: it
@@ -50,4 +52,6 @@ class Channel:
     dialled: str | None = None
     reaches: tuple[bytes, int] | None = None
     rtt: Callable[[], float | None] = unmeasured
+    sctp: bool = False
+    own: tuple[IPv4Address | IPv6Address, ...] = ()
     contact: bytes = b""  # what peers are told of elements that register through it

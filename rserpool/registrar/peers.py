@@ -328,16 +328,19 @@ class Peers:
         return ServerInformation(identifier=self._share.server_id, transport=transport)
 
     def _ourselves_on(self, channel: Channel) -> ServerInformation | None:
-        """The same, with the address of a connection where none is configured."""
-        server = self.ourselves()
-        if server is None or server.transport.addresses:
-            return server
-        if channel.local is None:
+        """The same on a connection: of its kind, and with its address where none is given."""
+        settings, identifier = self._settings, self._share.server_id
+        by_sctp = settings.enrp_sctp if channel.sctp else None
+        transport = by_sctp or settings.enrp_transport
+        if transport is not None and not transport.addresses:
+            own = channel.own if transport is by_sctp else ()
+            own = own or (() if channel.local is None else (channel.local,))
+            if not own:
+                return None
+            transport = type(transport)(port=transport.port, addresses=own)
+        if transport is None:
             return None
-        transport = type(server.transport)(
-            port=server.transport.port, addresses=(channel.local,)
-        )
-        return ServerInformation(identifier=server.identifier, transport=transport)
+        return ServerInformation(identifier=identifier, transport=transport)
 
     def _audit(self, what: str, peer: Peer, outcome: str) -> None:
         subject = None if peer.channel is None else peer.channel.subject

@@ -7,7 +7,6 @@ principal's at every registrar.
 """
 
 import struct
-from ipaddress import IPv4Address, IPv6Address
 
 from rserpool.handlespace.description import contact_of
 from rserpool.handlespace.element import Element
@@ -16,7 +15,8 @@ from rserpool.registrar.interop import RFC, Interop, reworded
 from rserpool.registrar.share import Share
 from rserpool.wire import parameters
 from rserpool.wire.enrp import ADD_PE, DEL_PE
-from rserpool.wire.parameters import PoolElement, TCPTransport, UserTransport
+from rserpool.wire.parameters import PoolElement, SCTPTransport, TCPTransport, UserTransport
+from rserpool.wire.transports import Address
 
 _TLV = struct.Struct("!HH")
 _UPDATE = struct.Struct("!BBHIIHH")
@@ -36,8 +36,12 @@ def contact(channel: Channel, element: PoolElement) -> bytes:
     if named is not None and set(named.addresses) <= channel.addresses:
         return contact_of(named, principal)
     if not channel.contact:
-        address: IPv4Address | IPv6Address = min(channel.addresses, key=str)
-        transport = TCPTransport(port=channel.port, addresses=(address,))
+        addresses: list[Address] = sorted(channel.addresses, key=str)
+        transport: UserTransport = (
+            SCTPTransport(port=channel.port, addresses=tuple(addresses))
+            if channel.sctp
+            else TCPTransport(port=channel.port, addresses=(addresses[0],))
+        )
         channel.contact = contact_of(transport, principal)
     return channel.contact
 

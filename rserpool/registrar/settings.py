@@ -3,7 +3,7 @@
 import attrs
 
 from rserpool.registrar.interop import RFC, Interop
-from rserpool.wire.parameters import ServerTransport
+from rserpool.wire.parameters import SCTPTransport, ServerTransport
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +46,8 @@ class Settings:
     #: Where peers may call this registrar; None: nowhere.  Addresses that are not given are
     #: those of each connection.
     enrp_transport: ServerTransport | None = None
+    #: The same for those who are connected by SCTP.
+    enrp_sctp: SCTPTransport | None = None
     #: Where pool elements and users may call it, as it announces to groups; see `Announce`.
     asap_transports: tuple[ServerTransport, ...] = ()
     #: Seconds between two announcements (T6-Serverannounce, RFC 5352 section 7.1).

@@ -18,13 +18,12 @@ from rserpool.security.decisions import Proof, Subject
 from rserpool.service.session import Sessions
 from rserpool.transport import endpoints
 from rserpool.transport.watch import Watch
-from rserpool.wire.parameters import TCPTransport
+from rserpool.wire.transports import callable_at
 
 #: Calls at a time, until each has been answered, and those that wait: a takeover may want
 #: 100,000 of them.  Elements register the addresses, which may be anybody's: who doesn't answer
 #: as an element gets no more of our sockets, nor we of its.
 AT_ONCE, MAXIMUM_WAITING = 50, 100_000
-_IPV6 = 6
 #: Seconds until a connection, and then an answer, must have come.
 TIMEOUT = 5.0
 
@@ -121,12 +120,5 @@ class Caller:
 
 
 def where(effect: Reach) -> str:
-    """Where an element listens, as an endpoint; empty: at no port of one host that we know."""
-    transport = effect.transport
-    if not isinstance(transport, TCPTransport) or not transport.port:
-        return ""
-    address = transport.addresses[0]
-    if address.is_unspecified or address.is_multicast:
-        return ""
-    host = f"[{address}]" if address.version == _IPV6 else address
-    return f"tcp:{host}:{transport.port}"
+    """Where an element listens, as an endpoint; empty: nowhere that can be called."""
+    return callable_at(effect.transport)

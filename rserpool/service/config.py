@@ -21,7 +21,7 @@ from rserpool.service.groups import AnnounceTable, listeners
 from rserpool.service.groups import contradictions as group_contradictions
 from rserpool.service.interop import InteropTable
 from rserpool.service.kinds import (
-    concrete_interface,
+    concrete_interfaces,
     endpoint,
     file,
     local_endpoint,
@@ -41,8 +41,9 @@ from rserpool.service.settings import (
     whole,
 )
 from rserpool.transport.allowance import ConnectionLimits
+from rserpool.transport.endpoints import is_sctp
 from rserpool.transport.watch import Patience
-from rserpool.wire.parameters import TCPTransport
+from rserpool.wire.parameters import SCTPTransport, ServerTransport, TCPTransport
 
 _DATABASE = "What it is"
 _LISTENING = "Where it listens"
@@ -346,20 +347,31 @@ class Config:
         return tuple(Peer(text, *split_peer(text)) for text in self.registrar.peer)
 
     @property
-    def enrp_transport(self) -> TCPTransport | None:
+    def enrp_transport(self) -> ServerTransport | None:
         """
         Where peers may call this registrar, as it tells them; None: nowhere.
 
         A plain listener of a secure registrar only refuses, and a port that the kernel
         chooses isn't known yet.
         """
+        return next(iter(self._enrp_transports), None)
+
+    @property
+    def enrp_sctp(self) -> SCTPTransport | None:
+        """The same for who is connected by SCTP."""
+        for transport in self._enrp_transports:
+            if isinstance(transport, SCTPTransport):
+                return transport
+        return None
+
+    @property
+    def _enrp_transports(self) -> Iterable[ServerTransport]:
         table = self.registrar
         for description in table.enrp_tls or (() if self.required else table.enrp):
-            if port_of(description):
-                interface = concrete_interface(description)
-                addresses = () if interface is None else (interface,)
-                return TCPTransport(port=port_of(description), addresses=addresses)
-        return None
+            port, addresses = port_of(description), concrete_interfaces(description)
+            if port:
+                kind = SCTPTransport if is_sctp(description) else TCPTransport
+                yield kind(port=port, addresses=addresses)
 
     @property
     def settings(self) -> Settings:
@@ -371,6 +383,7 @@ class Config:
             max_time_no_response=timers.max_time_no_response,
             rehome_timeout=timers.rehome_timeout,
             enrp_transport=self.enrp_transport,
+            enrp_sctp=self.enrp_sctp,
             server_announce=timers.server_announce,
             asap_transports=() if self.announce.silent else listeners(self.registrar),
             announces=bool(self.announce.asap_group),

@@ -22,6 +22,7 @@ from rserpool.service.material import Call
 from rserpool.service.session import Sessions
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import plain_address
+from rserpool.transport.sctp.payload import Payload
 from rserpool.transport.watch import Watch
 
 #: Seconds in which a call that fails for the same reason isn't told again.
@@ -68,9 +69,8 @@ class Dialler:
         self._names: dict[tuple[str | None, int | None], str | None] = {}
         self._configured = {peer.target for peer in peers}
         for peer in peers:
-            self._names[endpoints.host_of(peer.endpoint), endpoints.port_of(peer.endpoint)] = (
-                peer.name
-            )
+            for host in endpoints.hosts_of(peer.endpoint):
+                self._names[host, endpoints.port_of(peer.endpoint)] = peer.name
         self._unreachable = unreachable
         self.on_unproven: Callable[[str, str, str], None] = _nobody
         self._watch = watch
@@ -87,7 +87,8 @@ class Dialler:
         try:
             how = self._material.to_call(name, target)
             creator = how.security.creator(endpoints.host_of(endpoint) or "")
-            where = endpoints.client(self._reactor, endpoint, CALL_TIMEOUT)
+            payload = Payload.ENRP.under(creator is not None)
+            where = endpoints.client(self._reactor, endpoint, CALL_TIMEOUT, payload)
         except (ValueError, OSError) as error:
             words = str(error)
             self._reactor.callLater(0, self._fail, target, words)
@@ -129,7 +130,8 @@ class Dialler:
         self._told.pop(target, None)
         if target in self._configured:
             name, endpoint = split_peer(target)
-            self._names[connection.address, endpoints.port_of(endpoint)] = name
+            for host in connection.addresses:
+                self._names[host, endpoints.port_of(endpoint)] = name
         self._log.info("connected with registrar {target}", target=target)
         self._sessions.called(connection, subject, dialled=target)
         connection.release()

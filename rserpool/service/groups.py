@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from rserpool.service.kinds import concrete_interface, port_of
+from rserpool.service.kinds import concrete_interfaces, port_of
 from rserpool.service.settings import boolean, choice, setting, text, whole
 from rserpool.transport import announce
 from rserpool.transport.announce import Group
-from rserpool.transport.endpoints import interface_of
+from rserpool.transport.endpoints import interface_of, is_sctp
 from rserpool.wire.parameters import SCTPTransport, ServerTransport, TCPTransport
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ def transport(description: str) -> ServerTransport | None:
     port = port_of(description)
     if not port:
         return None
-    address = concrete_interface(description)
-    if address is None:
+    addresses = concrete_interfaces(description)
+    if not addresses:
         six = description.startswith("tcp6:") or ":" in interface_of(description)
-        address = IPv6Address(0) if six else IPv4Address(0)
-    cls = SCTPTransport if description.startswith("sctp") else TCPTransport
-    return cls(port=port, addresses=(address,))
+        addresses = (IPv6Address(0) if six else IPv4Address(0),)
+    cls = SCTPTransport if is_sctp(description) else TCPTransport
+    return cls(port=port, addresses=addresses)
 
 
 def listeners(table: "RegistrarTable") -> tuple[ServerTransport, ...]:

@@ -10,8 +10,8 @@ from rserpool.transport import endpoints
 
 _PORT = re.compile(
     r"""
-    tcp[46]?:
-    (?:[a-z]+=(?:\\.|\[[^\]]*\]|[^:\\\[])*:)*  # interface= and the like, colons escaped
+    (?:tcp[46]?|sctp):
+    (?:[a-zA-Z]+=(?:\\.|\[[^\]]*\]|[^:\\\[])*:)*  # interface= and the like, colons escaped
     (?:port=)?(-?[0-9]+)
     """,
     re.VERBOSE,
@@ -81,14 +81,13 @@ def split_peer(target: str) -> tuple[str | None, str]:
     return (target[:at], target[at + 1 :]) if at >= 0 else (None, target)
 
 
-def concrete_interface(description: str) -> IPv4Address | IPv6Address | None:
-    """The one address that an endpoint listens on, if it is one."""
-    host = endpoints.interface_of(description)
+def concrete_interfaces(description: str) -> tuple[IPv4Address | IPv6Address, ...]:
+    """The addresses that an endpoint listens on: one, or with SCTP several; none: on all."""
     try:
-        address = ip_address(host)
+        found = [ip_address(host) for host in endpoints.interface_of(description).split(",")]
     except ValueError:
-        return None
-    return None if address.is_unspecified else address
+        return ()
+    return () if any(address.is_unspecified for address in found) else tuple(found)
 
 
 def port_of(description: str) -> int:
@@ -101,6 +100,8 @@ def port_of(description: str) -> int:
 def local_endpoint(value: object) -> str:
     """Where to listen; on this host alone unless it says ``interface=``."""
     description = endpoint(value)
+    if endpoints.is_sctp(description):
+        raise ValueError(f"{description!r}: it is served over HTTP; write tcp:PORT")
     if "interface=" in description:
         return description
     if description.count(":") > 1 and "=" not in description:

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -40,6 +41,7 @@ from rserpool.service.status import Status
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance
 from rserpool.transport.listener import Listener
+from rserpool.transport.sctp.payload import Payload
 from rserpool.transport.watch import Watch
 
 #: Seconds in which every session is looked at once: whether its credential is gone.  Ends that
@@ -197,10 +199,14 @@ class RegistrarService(Service):
     def privilegedStartService(self) -> None:  # noqa: N802 - Twisted's name
         """Listen, before privileges are dropped; a port that is taken ends the start."""
         started: list[Deferred[Any]] = [
-            listener.listen(endpoints.server(self._reactor, text)).addErrback(
+            listener.listen(self._endpoint(text, listener, payload)).addErrback(
                 self._cannot_listen, text
             )
-            for text, listener in self.listeners
+            for payload, listeners in (
+                (Payload.ASAP, self.asap_listeners),
+                (Payload.ENRP, self.enrp_listeners),
+            )
+            for text, listener in listeners
         ]
         if self.status is not None:
             started.append(
@@ -223,6 +229,12 @@ class RegistrarService(Service):
             self._log.critical("{why}", why=failures[0])
             raise CannotStart(failures[0])
         self._open_audit()
+
+    def _endpoint(
+        self, text: str, listener: Listener, payload: Payload
+    ) -> IStreamServerEndpoint:
+        secure = listener.creator is not None
+        return endpoints.server(self._reactor, text, payload.under(secure))
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Say what is running, and take SIGHUP."""

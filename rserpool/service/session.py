@@ -279,13 +279,16 @@ class Sessions:
         channel = Channel(
             self._protocol,
             subject,
-            frozenset({ip_address(connection.address)}),
+            _addresses(connection),
             connection.port,
             local=_own_address(connection),
             dialled=dialled,
             reaches=reaches,
             rtt=connection.rtt,
+            sctp=connection.sctp,
+            own=_own_addresses(connection),
         )
+        connection.on_addresses = lambda: _look_again(channel, connection)
         self._channels[connection] = channel
         if self._ends is not None:
             self._ends.put(subject.valid_until, connection)
@@ -317,6 +320,29 @@ def _ending(connection: Connection, reason: Failure) -> str:
 def _secured(evidence: Evidence | None) -> str:
     """What TLS a session has."""
     return "plain" if evidence is None else f"{evidence.version} {evidence.cipher}".strip()
+
+
+def _addresses(connection: Connection) -> frozenset[IPv4Address | IPv6Address]:
+    """The peer's addresses."""
+    return frozenset(ip_address(plain_address(host)) for host in connection.addresses)
+
+
+def _look_again(channel: Channel, connection: Connection) -> None:
+    """The peer has answered at other addresses than before."""
+    channel.addresses = _addresses(connection)
+    channel.contact = b""
+
+
+def _own_addresses(connection: Connection) -> tuple[IPv4Address | IPv6Address, ...]:
+    """
+    Our own ends of an association, as others are told of them.
+
+    On a socket that is bound to all addresses those of the host alone are among them, where
+    nobody else can call it.
+    """
+    found = [ip_address(plain_address(host)) for host in connection.own_addresses]
+    others = [one for one in found if not (one.is_loopback or one.is_link_local)]
+    return tuple(others or found)
 
 
 def _own_address(connection: Connection) -> IPv4Address | IPv6Address | None:

@@ -21,6 +21,7 @@ it for a while, and then a few messages are served, each of which may make it re
 a flood beyond a limit costs next to nothing, and its answers come all the same, only later.
 """
 
+from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Shape
 
@@ -83,6 +84,7 @@ class Connection(Protocol):
     :ivar stalled: since when the peer has not been reading, or None.
     :ivar ending: since when it has been closing, or None.
     :ivar farewell: why we have ended it; empty: we have not.
+    :ivar on_addresses: told when `addresses` are others than before.
     """
 
     _log = Logger(namespace="rserpool.transport")
@@ -118,6 +120,7 @@ class Connection(Protocol):
         self.stalled: float | None = None
         self.ending: float | None = None
         self.farewell = ""
+        self.on_addresses: Callable[[], None] = _nobody
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted calls it
         """The transport is up; with TLS the handshake is still to come."""
@@ -145,6 +148,20 @@ class Connection(Protocol):
         except BadLength as error:
             self.abort(f"its messages can't be told apart any more: {error}")
             return
+        self._take(messages)
+
+    def messagesReceived(self, messages: list[bytes]) -> None:  # noqa: N802 - as Twisted's are
+        """Serve what SCTP has delivered, message by message (RFC 5352 section 3.8)."""
+        if not self._ended:
+            self.touched = True
+            self._take(messages)
+
+    def addressesChanged(self) -> None:  # noqa: N802 - as Twisted's are
+        """The peer has answered at other addresses than before: SCTP alone has several."""
+        self.on_addresses()
+
+    def _take(self, messages: list[bytes]) -> None:
+        """Serve them, now or in turn."""
         if self._waiting or self._turn or self._stopped or len(messages) > CHUNK:
             self._waiting += messages
             self._serve()
@@ -244,6 +261,21 @@ class Connection(Protocol):
         return f"{self.address} port {self.port}"
 
     @property
+    def addresses(self) -> frozenset[str]:
+        """The peer's addresses: of SCTP, all at which it has answered."""
+        return frozenset(_hosts(self.transport.getPeer()) or (self.address,))
+
+    @property
+    def sctp(self) -> bool:
+        """Whether it is an association of SCTP."""
+        return bool(_hosts(self.transport.getHost()))
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """Our own ones."""
+        return _hosts(self.transport.getHost())
+
+    @property
     def settled(self) -> bool:
         """Whether it is up, and who the peer is isn't waited for."""
         return self.ready and not self._holding
@@ -295,3 +327,13 @@ class Connection(Protocol):
         self._pushed += octets
         if self._pushed > self.unsent:
             self.abort(f"it left {self._pushed} octets unread")
+
+
+def _hosts(end: Any) -> tuple[str, ...]:
+    """The addresses of one end."""
+    hosts: tuple[str, ...] = getattr(end, "hosts", ())
+    return hosts
+
+
+def _nobody() -> None:
+    """Nobody is told."""

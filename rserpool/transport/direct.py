@@ -41,7 +41,7 @@ class DirectServer(tcp.Server):
 
 def send_at_once(port: Any) -> None:
     """Let a listening TCP port make connections of this kind."""
-    if isinstance(port, tcp.Port):
+    if type(port) is tcp.Port:  # SCTP's, which is one as well, has transports of its own
         port.transport = DirectServer
 
 

@@ -14,8 +14,11 @@ def smoothed(transport: Any) -> float | None:
     """
     The smoothed round-trip time of a transport in seconds.
 
-    None: it isn't TCP, it has ended, or this system doesn't tell.
+    None: it is neither TCP nor SCTP, it has ended, or this system doesn't tell.
     """
+    measured = getattr(transport, "roundTrip", None)
+    if measured is not None:  # an association of SCTP
+        return measured()  # type: ignore[no-any-return]
     # Not getHandle(), which is OpenSSL's connection under TLS.
     handle = getattr(transport, "socket", None)
     if _INFO is None or not isinstance(handle, socket.socket):

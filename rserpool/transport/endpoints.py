@@ -3,6 +3,8 @@ Endpoint descriptions: where to listen and whom to call, in Twisted's notation.
 
 ``tcp:3863:interface=127.0.0.1`` listens, ``tcp:registrar.example:3863`` calls.  An IPv6
 address may stand in brackets, ``tcp:[2001:db8::7]:3863``, instead of having its colons escaped.
+``sctp:`` has several addresses where ``tcp:`` has one: see
+:mod:`rserpool.transport.sctp.description`.
 """
 
 import re
@@ -16,18 +18,27 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 
-#: What can be listened on and called; SCTP has a module of its own when it comes.
-_TRANSPORTS = ("tcp", "tcp4", "tcp6")
+from rserpool.transport.sctp import description as sctp
+from rserpool.transport.sctp.payload import Payload
+
+#: What can be listened on and called.
+_TRANSPORTS = ("tcp", "tcp4", "tcp6", "sctp")
 
 
-def server(reactor: Any, description: str) -> IStreamServerEndpoint:
+def server(
+    reactor: Any, description: str, payload: Payload = Payload.ASAP
+) -> IStreamServerEndpoint:
     """
     Make a server endpoint.
 
+    :param payload: what is carried by it, where it is SCTP's.
     :raise ValueError: it isn't a description, or not of a transport that there is.
     """
     _check(description, "tcp:PORT or tcp:PORT:interface=ADDRESS")
     try:
+        if is_sctp(description):
+            args, options = _parse(_escaped(description))
+            return sctp.listening(reactor, args, options, payload)
         endpoint: IStreamServerEndpoint = serverFromString(
             reactor, _with_family(_escaped(description))
         )
@@ -36,11 +47,14 @@ def server(reactor: Any, description: str) -> IStreamServerEndpoint:
         raise ValueError(f"{description!r} isn't an endpoint to listen on: {error}") from None
 
 
-def client(reactor: Any, description: str, timeout: float) -> IStreamClientEndpoint:
+def client(
+    reactor: Any, description: str, timeout: float, payload: Payload = Payload.ASAP
+) -> IStreamClientEndpoint:
     """
     Make a client endpoint.
 
     :param timeout: seconds that a connection may take to come about.
+    :param payload: what is carried by it, where it is SCTP's.
     :raise ValueError: it isn't a description, or not of a transport that there is.
     """
     _check(description, "tcp:HOST:PORT")
@@ -48,6 +62,9 @@ def client(reactor: Any, description: str, timeout: float) -> IStreamClientEndpo
         raise ValueError(f"{description!r} isn't an endpoint to call: write tcp:HOST:PORT")
     try:
         text = _escaped(description)
+        if is_sctp(description):
+            args, options = _parse(text)
+            return sctp.calling(reactor, args, options, timeout, payload)
         text = text if "timeout=" in text else f"{text}:timeout={timeout:g}"
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
@@ -55,11 +72,22 @@ def client(reactor: Any, description: str, timeout: float) -> IStreamClientEndpo
         raise ValueError(f"{description!r} isn't an endpoint to call: {error}") from None
 
 
-def host_of(description: str) -> str | None:
-    """The host that a client description calls."""
+def is_sctp(description: str) -> bool:
+    """Whether it is SCTP that a description is of."""
+    return description.partition(":")[0] == "sctp"
+
+
+def hosts_of(description: str) -> tuple[str, ...]:
+    """The hosts that a client description calls: of SCTP, all the addresses of one peer."""
     args, options = _parse(_escaped(description))
-    host = options.get("host") or (args[1] if len(args) > 2 else None)
-    return host or None
+    host = options.get("host") or (args[1] if len(args) > 2 else "")
+    hosts = host.split(",") if is_sctp(description) else [host]
+    return tuple(filter(None, hosts))
+
+
+def host_of(description: str) -> str | None:
+    """The host that a client description calls, or the first of them."""
+    return next(iter(hosts_of(description)), None)
 
 
 def port_of(description: str) -> int | None:
@@ -70,7 +98,11 @@ def port_of(description: str) -> int | None:
 
 
 def interface_of(description: str) -> str:
-    """The interface that a server description listens on; empty: on all of them."""
+    """
+    The interface that a server description listens on; empty: on all of them.
+
+    Of SCTP there may be several, with commas between them.
+    """
     _, options = _parse(_escaped(description))
     interface: str = options.get("interface", "")
     return interface
@@ -78,8 +110,6 @@ def interface_of(description: str) -> str:
 
 def _check(description: str, usage: str) -> None:
     kind, colon, _ = description.partition(":")
-    if kind == "sctp":
-        raise ValueError(f"{description!r}: this version has no SCTP transport; use {usage}")
     if not colon or kind not in _TRANSPORTS:
         raise ValueError(f"{description!r} isn't an endpoint: write {usage}")
 

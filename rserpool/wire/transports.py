@@ -158,3 +158,25 @@ USER_TRANSPORTS: tuple[type, ...] = (
 )
 #: What ASAP and ENRP themselves run on: SCTP, and TCP where there is no SCTP.
 ServerTransport = SCTPTransport | TCPTransport
+#: Addresses of one SCTP Transport that are called: whoever names them could name any number.
+MAXIMUM_CALLED = 8
+
+
+def callable_at(transport: object) -> str:
+    """
+    Where ASAP or ENRP is spoken, as the description of an endpoint; empty: nowhere to call.
+
+    All addresses of an SCTP endpoint are tried together.
+    """
+    if not isinstance(transport, SCTPTransport | TCPTransport) or not transport.port:
+        return ""
+    usable = [
+        f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
+        for address in transport.addresses
+        if not (address.is_unspecified or address.is_multicast)
+    ]
+    if not usable:
+        return ""
+    if isinstance(transport, TCPTransport):
+        return f"tcp:{usable[0]}:{transport.port}"
+    return f"sctp:{','.join(usable[:MAXIMUM_CALLED])}:{transport.port}"

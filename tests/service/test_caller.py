@@ -16,9 +16,12 @@ from rserpool.service.session import Sessions
 from rserpool.transport.allowance import Allowance, ConnectionLimits
 from rserpool.transport.watch import Patience, Watch
 from rserpool.wire import asap
-from rserpool.wire.parameters import SCTPTransport, TCPTransport
+from rserpool.wire.parameters import SCTPTransport, TCPTransport, UDPTransport
 from tests.service.test_session import Core
 from tests.site import free_port
+
+#: Of one endpoint; the last ones are nobody's.
+ADDRESSES = ("192.0.2.1", "2001:db8::1", "224.0.0.1", "::")
 
 ASK = asap.encode(asap.EndpointKeepAlive(new_home=True, server=1, handle=b"web"))
 ACK = asap.encode(asap.EndpointKeepAliveAck(handle=b"web", identifier=7))
@@ -143,7 +146,7 @@ class Where(SynchronousTestCase):
     """Where an element can be called."""
 
     def test_where(self):
-        """At a TCP port of a host, and nowhere else."""
+        """At a TCP port of one host, or at all addresses of an SCTP endpoint."""
         for transport, expected in (
             (TCPTransport(port=1, addresses=(ip_address("192.0.2.1"),)), "tcp:192.0.2.1:1"),
             (TCPTransport(port=1, addresses=(ip_address("2001:db8::1"),)),
@@ -151,6 +154,10 @@ class Where(SynchronousTestCase):
             (TCPTransport(port=0, addresses=(ip_address("192.0.2.1"),)), ""),
             (TCPTransport(port=1, addresses=(ip_address("0.0.0.0"),)), ""),
             (TCPTransport(port=1, addresses=(ip_address("224.0.0.1"),)), ""),
-            (SCTPTransport(port=1, addresses=(ip_address("192.0.2.1"),)), ""),
+            (SCTPTransport(port=1, addresses=tuple(map(ip_address, ADDRESSES))),
+             "sctp:192.0.2.1,[2001:db8::1]:1"),
+            (SCTPTransport(port=0, addresses=(ip_address("192.0.2.1"),)), ""),
+            (SCTPTransport(port=1, addresses=tuple(map(ip_address, ADDRESSES[2:]))), ""),
+            (UDPTransport(port=1, addresses=(ip_address("192.0.2.1"),)), ""),
         ):  # fmt: skip
             self.assertEqual(where(Reach((b"web", 1), transport, b"")), expected)

@@ -1,5 +1,6 @@
 """Configurations: read from two places, all faults at once."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import attrs
@@ -8,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.service import kinds
 from rserpool.service.config import load
 from rserpool.service.settings import ConfigError, Override, parse_set
-from rserpool.wire.parameters import TCPTransport
+from rserpool.wire.parameters import SCTPTransport, TCPTransport
 
 GOOD = """\
 [registrar]
@@ -23,7 +24,7 @@ BAD = """\
 [registrar]
 securty = "required"
 server-id = 0
-asap-tls = ["tcp:3864", "sctp:3864", "nonsense"]
+asap-tls = ["tcp:3864", "sctp:none", "nonsense"]
 certificate = "x.pem"
 
 [timers]
@@ -90,7 +91,7 @@ class Configuring(SynchronousTestCase):
         for place, words in (
             ("FILE:2: registrar.securty", "did you mean 'security'"),
             ("FILE:3: registrar.server-id", "whole number"),
-            ("FILE:4: registrar.asap-tls", "no SCTP"),
+            ("FILE:4: registrar.asap-tls", "no port"),
             ("FILE:1: registrar.private-key", "go together"),
             ("FILE:8: timers.keep-alive-interval", "must be a number"),
             ("FILE:10:", "no table [limts]"),
@@ -156,9 +157,18 @@ class Configuring(SynchronousTestCase):
         )
         self.assertEqual(config.settings.enrp_transport, TCPTransport(port=9902, addresses=()))
 
+    def test_sctp(self):
+        """Whoever is connected by SCTP is told where that is spoken, with all addresses."""
+        more = 'identity = "r1"\nenrp-auth = "psk:x"\nenrp-tls = ["tcp:9902", '
+        more += '"sctp:9902:interface=192.0.2.1,[2001:db8::1]"]\nserver-id'
+        settings = self.load(GOOD.replace("server-id", more)).settings
+        self.assertEqual(settings.enrp_transport, TCPTransport(port=9902, addresses=()))
+        both = tuple(map(ip_address, ("192.0.2.1", "2001:db8::1")))
+        self.assertEqual(settings.enrp_sctp, SCTPTransport(port=9902, addresses=both))
+
     def test_bad_peers(self):
         """A peer that can't be called is a fault, where it stands."""
-        for peer in ("r2", "r2=", "tcp:h", "r2=sctp:h:1", "=tcp:h:1", "tcp:h:0", "r2=tcp:1"):
+        for peer in ("r2", "r2=", "tcp:h", "r2=sctp:h:0", "=tcp:h:1", "tcp:h:0", "r2=tcp:1"):
             [fault] = self.faults(GOOD.replace("server-id", f'peer = "{peer}"\nserver-id'))
             self.assertIn("registrar.peer", fault)
         twice = 'peer = ["tcp:h:1", "tcp:h:1"]\nidentity = "r1"\nenrp-auth = "psk:x"\nserver-id'
@@ -211,7 +221,7 @@ class Configuring(SynchronousTestCase):
             ({**good, "enrp-auth": "psk:y", "identity": "a~2"}, "has no '@'"),
             ({"security": "none", "asap": "tcp:1", "enrp-tls": "tcp:1"}, "would mix"),
             ({"security": "none", "asap": "tcp:1", "identity": "a"}, "would mix"),
-            ({**good, "peer": "b=sctp:h:1"}, "no SCTP"),
+            ({**good, "peer": "b=sctp:h,:1"}, "with commas"),
             ({**good, "peer": "b=udp:h:1"}, "isn't an endpoint"),
             ({**good, "enrp": "tcp:99999"}, "has no port"),
         ):

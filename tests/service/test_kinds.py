@@ -22,7 +22,8 @@ class Kinds(SynchronousTestCase):
     def test_no_endpoints(self):
         """What can't be listened on is refused when it is read, not when it is bound."""
         for bad in ("", 7, "3864", "tcp:", "tcp:http", "tcp:-1", "tcp:65536", "tcp:port=99999",
-                    "tcp:1:2:3:4", "sctp:3864", "unix:/x", "tcp:1:nonsense=2"):  # fmt: skip
+                    "tcp:1:2:3:4", "sctp:", "sctp:65536", "sctp:1:2", "unix:/x",
+                    "tcp:1:nonsense=2"):  # fmt: skip
             with self.assertRaises(ValueError, msg=bad):
                 endpoint(bad)
 

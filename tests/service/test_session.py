@@ -41,6 +41,7 @@ class Connection:
     """As much of a connection as a session needs."""
 
     address, port, ended = "192.0.2.1", 4711, False
+    addresses, own_addresses, sctp = frozenset({"192.0.2.1"}), (), False
 
     def __init__(self, evidence=None):
         self.evidence = evidence

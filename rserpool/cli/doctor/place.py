@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import attrs
 
+from rserpool.cli.outcome import Failure
 from rserpool.service.config import Config
 from rserpool.service.kinds import port_of
 from rserpool.service.settings import Reader
@@ -45,6 +46,8 @@ def configured(config: Config, reader: Reader) -> list[Place]:
         ("enrp", "enrp-tls", True, table.enrp_tls),
     ):
         for entry, description in enumerate(descriptions):
+            if endpoints.is_sctp(description):
+                continue
             where = reader.place("registrar", key, entry)
             host, port = address_of(description), port_of(description)
             found.append(Place(protocol, secure, description, host, port, where))
@@ -58,6 +61,8 @@ def called(description: str, secure: bool) -> Place:
     :raise ValueError: it isn't an endpoint that can be called.
     """
     endpoints.client(None, description, 1.0)
+    if endpoints.is_sctp(description):
+        raise Failure(f"{description!r}: doctor looks at TCP alone, as yet")
     host, port = endpoints.host_of(description), endpoints.port_of(description)
     if not host or not port:
         raise ValueError(f"{description!r}: which host, and which port? Write tcp:HOST:PORT")

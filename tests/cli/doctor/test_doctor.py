@@ -124,7 +124,7 @@ class AtFiles(SynchronousTestCase):
         for words, expected in (
             ((), "--config"),
             (("--config", "/nonexistent"), "can't be read"),
-            (("--registrar", "sctp:x:1"), "no SCTP"),
+            (("--registrar", "sctp:x:1"), "looks at TCP alone"),
             (("--registrar", f"tcp:127.0.0.1:{free_port()}"), "nobody listens there"),
             (("--registrar", "tcp:h:1", "--psk", "/nonexistent"), "/nonexistent"),
             (("--registrar", "tcp:h:1", "--crl", "x"), "--crl needs --ca"),
