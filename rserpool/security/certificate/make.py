@@ -1,4 +1,7 @@
-"""Making certificates: an authority of one's own, registrars, clients (ECDSA P-256)."""
+"""
+Making certificates: an authority of one's own, registrars, clients (ECDSA P-256), and elements
+that sign what they register (Ed25519).
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -8,11 +11,11 @@ from pathlib import Path
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rserpool.security.atomic import replace
-from rserpool.security.certificate.name import ascii_host
+from rserpool.security.certificate.name import ascii_host, pool_uri
 from rserpool.security.certificate.shown import shown
 from rserpool.security.private import read_private
 
@@ -20,6 +23,8 @@ from rserpool.security.private import read_private
 EARLIER = timedelta(hours=1)
 #: What X.509 allows a common name (RFC 5280 appendix A.1); the names that count are others.
 _COMMON_NAME = 64
+
+_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 @attrs.frozen
@@ -43,27 +48,35 @@ def authority(name: str, days: int = 3650) -> Issued:
 
 
 def issue(
-    issuer: Issued, names: Iterable[str], days: float = 825, client: bool = False
+    issuer: Issued,
+    names: Iterable[str],
+    days: float = 825,
+    client: bool = False,
+    pools: Iterable[bytes] = (),
 ) -> Issued:
     """
     Make a certificate, which never outlives its authority.
 
     :param names: DNS names, IP addresses and URIs; the first one is also the common name.
     :param client: for a client; else for a registrar, which is its peers' client as well.
+    :param pools: for an element that signs what it registers in these pools; it is a client.
     :raise ValueError: a name is none, or the authority can't be read.
     """
     alternatives = [alternative(name) for name in names]
     if not alternatives:
         raise ValueError("a certificate needs a name: a DNS name, an IP address or a URI")
     parent, parent_key = signer(issuer)
-    key = ec.generate_private_key(ec.SECP256R1())
+    signed = [x509.UniformResourceIdentifier(pool_uri(handle)) for handle in pools]
+    key: _Key = ec.generate_private_key(ec.SECP256R1())
+    if signed:
+        key = ed25519.Ed25519PrivateKey.generate()
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if not client:
+    if not client and not signed:
         purposes.insert(0, ExtendedKeyUsageOID.SERVER_AUTH)
     end = min(_end(days), parent.not_valid_after_utc)
     builder = (
         _builder(_name(str(alternatives[0].value)), parent.subject, key, end)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.SubjectAlternativeName([*alternatives, *signed]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -152,7 +165,7 @@ def _usage(signs: bool) -> x509.KeyUsage:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, end: datetime
+    subject: x509.Name, issuer: x509.Name, key: _Key, end: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -168,7 +181,7 @@ def _builder(
     )
 
 
-def _issued(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Issued:
+def _issued(certificate: x509.Certificate, key: _Key) -> Issued:
     return Issued(
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import quote, unquote_to_bytes
 
 import idna
 from cryptography import x509
@@ -16,6 +17,10 @@ SOON = 30 * 86400
 #: "for ever", is beyond it.
 _FIRST = datetime.min.replace(tzinfo=UTC).timestamp()
 _LAST = datetime.max.replace(second=0, microsecond=0, tzinfo=UTC).timestamp()
+
+#: In front of a pool handle, percent-encoded, in the URI by which a certificate says that its
+#: key may sign for elements of that pool.
+_POOL = "rserpool:///"
 
 _LABELS = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}")
 
@@ -62,6 +67,17 @@ def uris(certificate: x509.Certificate) -> list[str]:
     return [] if found is None else found.get_values_for_type(x509.UniformResourceIdentifier)
 
 
+def pool_uri(handle: bytes) -> str:
+    """Return the URI of a pool."""
+    return _POOL + quote(handle, safe="")
+
+
+def pools(certificate: x509.Certificate) -> frozenset[bytes]:
+    """Return the pools whose elements the key of this certificate may sign for."""
+    found = [uri.removeprefix(_POOL) for uri in uris(certificate) if uri.startswith(_POOL)]
+    return frozenset(unquote_to_bytes(handle) for handle in found if handle)
+
+
 def names(certificate: x509.Certificate) -> list[str]:
     """Return every DNS name, IP address and URI, for people."""
     return [*hosts(certificate), *uris(certificate)]
@@ -72,14 +88,14 @@ def principal(certificate: x509.Certificate) -> str | None:
     Return the principal that a client certificate proves: its first DNS name, or first URI.
 
     None: it names nobody.  A common name is no name (RFC 9525 section 2), and neither is a
-    wildcard, which would be many.
+    wildcard, which would be many, nor a pool, which has many elements.
     """
     found = alternatives(certificate)
     if found is None:
         return None
     for kind, values in (
         ("dns", [name.lower() for name in found.get_values_for_type(x509.DNSName)]),
-        ("uri", found.get_values_for_type(x509.UniformResourceIdentifier)),
+        ("uri", [uri for uri in uris(certificate) if not uri.startswith(_POOL)]),
     ):
         if values:
             return f"{kind}:{values[0]}" if _usable(values[0]) else None

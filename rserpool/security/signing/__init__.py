@@ -1,0 +1,1 @@
+"""Elements sign what registrars tell of them: see ``README.rst``."""
