@@ -14,8 +14,11 @@ from rserpool.client.listening import Announcements
 from rserpool.client.pool_connection import NoElement, PoolConnection
 from rserpool.client.pool_element import PoolElement, Refused, new_identifier
 from rserpool.client.pool_user import NoAnswer, PoolUser
-from rserpool.client.resolution import Chooser, Resolution
+from rserpool.client.resolution import Chooser, Distrusted, Resolution
 from rserpool.client.security import Certified, Plain, PreSharedKey, Security
+from rserpool.client.verifier import Verifier
+from rserpool.security.signing.signer import Signer
+from rserpool.security.signing.signers import signers
 
 __all__ = [
     "Announcements",
@@ -25,6 +28,7 @@ __all__ = [
     "Certified",
     "Chooser",
     "Dialect",
+    "Distrusted",
     "Failover",
     "Membership",
     "NoAnswer",
@@ -38,8 +42,11 @@ __all__ = [
     "Refused",
     "Resolution",
     "Security",
+    "Signer",
     "Standing",
+    "Verifier",
     "What",
     "in_words",
     "new_identifier",
+    "signers",
 ]

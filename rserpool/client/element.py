@@ -36,6 +36,7 @@ from rserpool.client.dialect import RFC, Dialect
 from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer, Tell
 from rserpool.client.events import Notice, What
 from rserpool.client.floods import Floods
+from rserpool.client.statement import Signs, signed
 from rserpool.wire import asap, causes
 from rserpool.wire.errors import EncodeError, WireError
 from rserpool.wire.parameters import OperationError, PoolElement, UserTransport
@@ -90,12 +91,16 @@ class Element:
     Events come in as method calls, with the time where it matters; effects go out as a
     list.
 
+    :param signer: signs each registration (RFC 5355 section 2.17).
     :raise EncodeError: the membership can't be written as a message, or not be borne.
     """
 
-    def __init__(self, membership: Membership, dialect: Dialect = RFC) -> None:
+    def __init__(
+        self, membership: Membership, dialect: Dialect = RFC, signer: Signs | None = None
+    ) -> None:
         self.membership = membership
         self._dialect = dialect
+        self._signer = signer
         self.registered = False
         self.home: int = 0  # the home registrar's server ID, once it has told
         self._linked = False
@@ -201,6 +206,9 @@ class Element:
             user_transport=member.transport,
             policy=member.policy,
         )
+        if self._signer is not None:
+            # Anew each time: the load changes, and so does the time in which it holds.
+            element = signed(member.handle, element, self._signer, member.life)
         return asap.encode(asap.Registration(handle=member.handle, element=element))
 
     def _register(self) -> list[Effect]:

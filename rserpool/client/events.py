@@ -22,6 +22,7 @@ class What(enum.Enum):
     RETAINED = "retained"  # the registrar refuses to de-register us
     IDENTIFIED = "identified"  # the home registrar has told its server ID
     ADOPTED = "adopted"  # a registrar has made itself the home, by a takeover
+    DISTRUSTED = "distrusted"  # the registrar tells of elements what these haven't signed
     COMPLAINED = "complained"  # the registrar has sent an ASAP_ERROR
 
 

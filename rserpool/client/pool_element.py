@@ -34,6 +34,7 @@ from rserpool.client.hunt import Random
 from rserpool.client.link import Link
 from rserpool.client.listening import Announcements
 from rserpool.client.security import Security
+from rserpool.client.statement import Signs
 
 
 class Refused(Exception):
@@ -48,6 +49,7 @@ class PoolElement:
     :param announcements: where registrars announce themselves, to be found as well.
     :param notify: told what happens, in words for a log.
     :param dialect: whose registrars they are.
+    :param signer: signs what it registers, for users that verify it (RFC 5355 section 2.17).
     """
 
     def __init__(
@@ -57,13 +59,14 @@ class PoolElement:
         security: Security,
         membership: Membership,
         *,
+        signer: Signs | None = None,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
         announcements: Announcements | None = None,
         dialect: Dialect = RFC,
     ) -> None:
         self._reactor = reactor
-        self._element = Element(membership, dialect)
+        self._element = Element(membership, dialect, signer)
         self._observer = notify
         self._link = Link(
             reactor,

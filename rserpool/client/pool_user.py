@@ -34,7 +34,8 @@ from rserpool.client.link import Link
 from rserpool.client.listening import Announcements
 from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Security
-from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, User
+from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, User, believing
+from rserpool.client.verifier import Verifier
 
 #: Seconds in which T1 has rung as often as it may: what a resolution takes at most.
 TIMEOUT = T1_SECONDS * (MAX_REQUEST_RETRANSMIT + 1)
@@ -56,6 +57,7 @@ class PoolUser:
         registrar spreads the load by answering each request otherwise, so that a cache
         makes the policy coarser; by default there is none.
     :param notify: told what happens, in words for a log.
+    :param verifier: looks at the elements' signatures (RFC 5355 section 2.17).
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class PoolUser:
         security: Security,
         *,
         stale: float = 0.0,
+        verifier: Verifier | None = None,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
         announcements: Announcements | None = None,
         dialect: Dialect = RFC,
     ) -> None:
         self._reactor = reactor
-        self._user = User(stale=stale, dialect=dialect)
+        self._user = User(stale=stale, dialect=dialect, judge=verifier or believing)
         self._observer = notify
         self._troubles: dict[str, None] = {}
         self._random = rng or random.SystemRandom()

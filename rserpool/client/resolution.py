@@ -4,6 +4,7 @@ from typing import Protocol
 
 import attrs
 
+from rserpool.security.signing.signature import Doubt
 from rserpool.wire import policies
 from rserpool.wire.causes import Cause
 from rserpool.wire.delay import WeightedRandomDPF
@@ -30,14 +31,29 @@ class Random(Protocol):
 
 
 @attrs.frozen
+class Distrusted:
+    """An element of which the registrar tells what its key hasn't signed."""
+
+    element: PoolElement
+    doubt: Doubt
+    words: str  # why, for people
+
+
+@attrs.frozen
 class Resolution:
-    """The elements of a pool in the order of its policy, or why there are none."""
+    """
+    The elements of a pool in the order of its policy, or why there are none.
+
+    :ivar distrusted: those whose signature doesn't hold; a verifier that enforces leaves them
+        out of `elements`.
+    """
 
     handle: bytes
     policy: Policy = RoundRobin()
     elements: tuple[PoolElement, ...] = ()
     refusal: Cause | None = None
     updates: bool = False  # the registrar will tell of changes
+    distrusted: tuple[Distrusted, ...] = ()
 
 
 class Chooser:

@@ -17,7 +17,8 @@ import attrs
 from rserpool.client.cache import Cache
 from rserpool.client.causes import complained, reported
 from rserpool.client.dialect import RFC, Dialect
-from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer
+from rserpool.client.effects import CancelTimer, Effect, Hunt, Send, SetTimer, Tell
+from rserpool.client.events import Notice, What
 from rserpool.client.reports import Reports
 from rserpool.client.resolution import Resolution
 from rserpool.wire import asap
@@ -32,6 +33,17 @@ MAX_REQUEST_RETRANSMIT = 2
 #: Called with what is known of a pool; None: no registrar has answered.
 Answer = Callable[[Resolution | None], None]
 Watcher = Callable[[Resolution], None]
+#: Judges what a registrar tells: :class:`rserpool.client.verifier.Verifier`.
+Judge = Callable[[Resolution], Resolution]
+
+
+def believing(found: Resolution) -> Resolution:
+    """Believe whatever a registrar tells."""
+    return found
+
+
+#: Distrusted elements that are told of by one notice: a registrar may list hundreds.
+MOST_NAMED = 3
 
 
 @attrs.define(eq=False)
@@ -67,11 +79,17 @@ class User:
     :param timeout: T1, in seconds.
     :param stale: how long an answer may be used again; 0: never.
     :param dialect: whose registrars are asked.
+    :param judge: looks at each answer before anybody hears of it.
     """
 
     def __init__(
-        self, timeout: float = T1_SECONDS, stale: float = 0.0, dialect: Dialect = RFC
+        self,
+        timeout: float = T1_SECONDS,
+        stale: float = 0.0,
+        dialect: Dialect = RFC,
+        judge: Judge = believing,
     ) -> None:
+        self._judge = judge
         self._timeout = timeout
         self._dialect = dialect
         self._linked = False
@@ -185,7 +203,10 @@ class User:
             message.accepted_updates,
         )
         question = self._asked(resolution)
-        effects: list[Effect] = []
+        if question is None and resolution.handle not in self._watched:
+            return []
+        resolution = self._judge(resolution)
+        effects = _doubts(resolution)
         if question is not None:
             self._questions.remove(question)
             effects.append(CancelTimer(question.timer))
@@ -239,6 +260,16 @@ class User:
     def _drop(self, dropped: list[_Question]) -> list[Effect]:
         self._questions = [q for q in self._questions if q not in dropped]
         return [CancelTimer(question.timer) for question in dropped]
+
+
+def _doubts(resolution: Resolution) -> list[Effect]:
+    found = resolution.distrusted
+    if not found:
+        return []
+    named = [f"{one.element.identifier:#010x}: {one.words}" for one in found[:MOST_NAMED]]
+    more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    words = "; ".join((f"pool {resolution.handle!r}", *named, *more))
+    return [Tell(Notice(What.DISTRUSTED, words))]
 
 
 def _again(handle: bytes) -> str:
