@@ -16,9 +16,12 @@ from rserpool.client import (
     PoolUser,
     PreSharedKey,
     Security,
+    Verifier,
     What,
+    signers,
 )
 from rserpool.client.listening import SILENT, UNNAMED, Announcements
+from rserpool.security.decisions import Mode
 from rserpool.service.groups import interface
 from rserpool.transport import endpoints
 from rserpool.transport.announce import asap_group
@@ -155,6 +158,32 @@ def security(args: argparse.Namespace) -> Security:
         raise Failure(str(error)) from None
 
 
+def add_signers(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say by whom elements must have signed what registrars tell."""
+    parser.add_argument(
+        "--signers", metavar="KIND:FILE",
+        help="believe elements that have signed what the registrar tells: "
+        "certificate:CA-FILE[;crl=FILE], or keys:FILE",
+    )  # fmt: skip
+    parser.add_argument(
+        "--signatures", choices=["enforce", "report"], default="enforce",
+        help="with --signers: leave the others out (default), or only tell of them",
+    )  # fmt: skip
+
+
+def verifier(args: argparse.Namespace) -> Verifier | None:
+    """What looks at the elements' signatures, if that is asked for."""
+    text = getattr(args, "signers", None)
+    if text is None:
+        return None
+    try:
+        return Verifier(signers(text), Mode(args.signatures))
+    except OSError as error:
+        raise Failure(f"{error.filename}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Failure(f"--signers: {error}") from None
+
+
 Ask = Callable[[Any, PoolUser], Awaitable[int]]
 
 
@@ -168,6 +197,7 @@ def ask(args: argparse.Namespace, question: Ask) -> int:
 
     loop: Any = reactor
     called, proof, groups = registrars(args), security(args), announcements(args)
+    judge = verifier(args)
     outcome: list[Any] = []
 
     def tell(notice: Notice) -> None:
@@ -180,6 +210,7 @@ def ask(args: argparse.Namespace, question: Ask) -> int:
         loop,
         called,
         proof,
+        verifier=judge,
         notify=tell,
         announcements=groups,
         dialect=PROFILES[args.profile],

@@ -6,11 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from rserpool.cli import shown
 from rserpool.cli.outcome import DONE, Failure, tell
 from rserpool.security.certificate import index, lists, make, revoking
-from rserpool.security.certificate.name import names, principal, valid_from, valid_until, when
+from rserpool.security.certificate.name import (
+    names,
+    pools,
+    principal,
+    valid_from,
+    valid_until,
+    when,
+)
+from rserpool.security.psk.entry import parse_entry
 
 _NOBODY = (
     "a client's certificate needs a DNS name (not a wildcard) or a URI, by which rules can "
@@ -25,15 +36,20 @@ def issue(args: argparse.Namespace) -> int:
     for path in (certificate, key):
         if os.path.exists(path):
             raise Failure(f"{path} is there already; give another --out")
+    kind = "element" if args.pool else "client" if args.client else "registrar"
+    whose = "an element's" if args.pool else f"a {kind}'s"
     try:
         authority = make.load(f"{args.dir}/ca.pem", f"{args.dir}/ca.key")
-        issued = make.issue(authority, args.name, days=args.days, client=args.client)
+        handles = [shown.handle_of(text) for text in args.pool]
+        issued = make.issue(
+            authority, args.name, days=args.days, client=args.client, pools=handles
+        )
         made = x509.load_pem_x509_certificate(issued.certificate)
         who = principal(made)
-        if args.client and who is None:
+        if kind != "registrar" and who is None:
             raise ValueError(_NOBODY)
         make.write(issued, certificate, key)
-        index.record(args.dir, issued.certificate, "client" if args.client else "registrar")
+        index.record(args.dir, issued.certificate, kind)
     except OSError as error:
         within = str(error.filename).startswith(f"{args.dir}/")
         hint = "; DIR is what 'rserpool init DIR' made" if within else ""
@@ -41,15 +57,14 @@ def issue(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise Failure(str(error)) from None
     end = when(valid_until(made))
-    kind = "client" if args.client else "registrar"
     tell(
         {
             "certificate": certificate, "private-key": key, "names": args.name, "for": kind,
             "principal": who, "valid-until": end,
         },
         args.json,
-        f"{certificate}: a {kind}'s certificate for {', '.join(args.name)}, until {end}",
-        *([f"Who shows it is {who!r} in rules."] if args.client else []),
+        f"{certificate}: {whose} certificate for {', '.join(args.name)}, until {end}",
+        *([f"Who shows it is {who!r} in rules."] if kind != "registrar" else []),
         f"{key}: its private key; keep it where nobody else reads it",
     )  # fmt: skip
     return DONE
@@ -126,7 +141,27 @@ def _described(certificate: x509.Certificate) -> dict[str, Any]:
         "valid-from": when(valid_from(certificate)),
         "valid-until": when(valid_until(certificate)),
         "fingerprint": certificate.fingerprint(SHA256()).hex(":"),
+        "signs-for": _signs_for(certificate),
     }
+
+
+def _signs_for(certificate: x509.Certificate) -> str | None:
+    """
+    Return the line for a list of keys, of an element that signs what it registers.
+
+    None: it signs nothing, or for a pool whose handle can't stand in a list.
+    """
+    key, handles = certificate.public_key(), sorted(pools(certificate))
+    if not handles or not isinstance(key, Ed25519PublicKey):
+        return None
+    name = (principal(certificate) or "").partition(":")[2].replace(":", "_")
+    options = "".join(f";pool={handle.decode(errors='replace')}" for handle in handles)
+    line = f"{name}:{key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()}{options}"
+    try:
+        same = parse_entry(line).restrictions.pools == set(handles)
+    except ValueError:
+        same = False
+    return line if same else None
 
 
 def _lines(value: dict[str, Any]) -> list[str]:
@@ -137,4 +172,5 @@ def _lines(value: dict[str, Any]) -> list[str]:
         f"  serial   {value['serial']}",
         f"  valid    {value['valid-from']} to {value['valid-until']}",
         f"  SHA-256  {value['fingerprint']}",
+        *([f"  signs    {value['signs-for']}"] if value["signs-for"] else []),
     ]

@@ -17,7 +17,7 @@ from rserpool.cli import (
     revoke,
     rotate,
 )
-from rserpool.cli.asking import add_announcements, add_options
+from rserpool.cli.asking import add_announcements, add_options, add_signers
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
 from rserpool.security.certificate.revoking import REASONS
 
@@ -103,6 +103,8 @@ def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         parser.add_argument("pool", metavar="POOL", help="the pool handle; octets as hex:HEX")
         add_options(parser)
         add_announcements(parser)
+    for parser in (resolve, watch):
+        add_signers(parser)
     resolve.add_argument(
         "--items", metavar="N", type=_items, help="how many elements are wanted"
     )
@@ -215,6 +217,10 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         "--name", action="append", required=True, help="DNS name, address or URI; repeatable"
     )
     issue.add_argument("--client", action="store_true", help="for a client, not a registrar")
+    issue.add_argument(
+        "--pool", metavar="HANDLE", action="append", default=[],
+        help="for an element that signs what it registers in this pool (Ed25519); repeatable",
+    )  # fmt: skip
     issue.add_argument(
         "--days", type=_days, default=825, help="how long it is valid (default: 825)"
     )

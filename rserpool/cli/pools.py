@@ -34,6 +34,10 @@ def resolve(args: argparse.Namespace) -> int:
         found = await _resolved(user, handle, args)
         value = shown.resolution(found, PROFILES[args.profile])
         tell(value, args.json, *_lines(value))
+        if found.distrusted and not found.elements:
+            raise Negative(
+                f"no element of pool {args.pool!r} has signed what the registrar tells"
+            )
         return DONE
 
     return ask(args, question)
@@ -142,4 +146,8 @@ def _lines(value: dict[str, Any]) -> list[str]:
     count = len(value["elements"])
     name = value.get("pool") or f"hex:{value['pool-hex']}"
     head = f"{name}: {count} element{'s' * (count != 1)}, {value['policy']}"
-    return [head, *(f"  {shown.line(one)}" for one in value["elements"])]
+    doubts = [
+        f"  {one['pe-id']}  not believed ({one['doubt']}): {one['why']}"
+        for one in value.get("distrusted", ())
+    ]
+    return [head, *(f"  {shown.line(one)}" for one in value["elements"]), *doubts]

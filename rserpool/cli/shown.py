@@ -29,11 +29,17 @@ def handle_of(text: str) -> bytes:
 
 def resolution(found: Resolution, dialect: Dialect = RFC) -> dict[str, Any]:
     """A resolution for JSON, from a registrar that speaks like this."""
-    return {
+    value = {
         **described(found.handle),
         "policy": policy(found.policy)["name"],
         "elements": [element(one, dialect) for one in found.elements],
     }
+    if found.distrusted:
+        value["distrusted"] = [
+            {**element(one.element, dialect), "doubt": one.doubt.value, "why": one.words}
+            for one in found.distrusted
+        ]
+    return value
 
 
 def element(one: PoolElement, dialect: Dialect = RFC) -> dict[str, Any]:

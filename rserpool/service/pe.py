@@ -27,6 +27,7 @@ from rserpool.client import (
     PreSharedKey,
     Refused,
     Security,
+    Signer,
     What,
     new_identifier,
 )
@@ -51,39 +52,53 @@ def makeService(parsed: Any) -> "ElementService":  # noqa: N802 - Twisted's name
     """Make the service that `parsed` options ask for."""
     from twisted.internet import reactor
 
-    table, security, dialect = parsed.configuration
-    return ElementService(reactor, table, security, dialect)
+    table, security, dialect, signer = parsed.configuration
+    return ElementService(reactor, table, security, dialect, signer)
 
 
 @attrs.frozen
 class Own:
     """
-    Warns of the element's own key or certificate, which its registrar won't take any more.
+    Warns of the element's own key or certificate, which its registrar won't take any more, and
+    of the certificate of its signing key, which users won't.
 
     :ivar now: the time in seconds since the epoch.
     """
 
     security: Security
     now: Callable[[], float]
+    signer: Signer | None = None
 
     @property
     def warnings(self) -> list[str]:
         """What ought to be done."""
-        end, now = self.security.until, self.now()
-        if end is None or end >= now + SOON:
-            return []
-        what = "key" if isinstance(self.security, PreSharedKey) else "certificate"
-        if end <= now:
-            return [f"this element's {what} is over since {when(end)}: no registrar lets it in"]
-        return [
-            f"this element's {what} is good until {when(end)}: get the next one in time, and "
-            "restart this"
-        ]
+        now = self.now()
+        found = []
+        for end, what, over in self._ends:
+            if end <= now:
+                found.append(f"this element's {what} is over since {when(end)}: {over}")
+            elif end < now + SOON:
+                found.append(
+                    f"this element's {what} is good until {when(end)}: get the next one in "
+                    "time, and restart this"
+                )
+        return found
 
     @property
     def moments(self) -> list[float]:
-        """When it ends."""
-        return [] if self.security.until is None else [self.security.until]
+        """When they end."""
+        return [end for end, _, _ in self._ends]
+
+    @property
+    def _ends(self) -> list[tuple[float, str, str]]:
+        """When each ends, what it is, and what follows."""
+        what = "key" if isinstance(self.security, PreSharedKey) else "certificate"
+        until = self.signer.until if self.signer else None
+        ends = (
+            (self.security.until, what, "no registrar lets it in"),
+            (until, "signing certificate", "no user believes what it registers"),
+        )
+        return [(end, what, over) for end, what, over in ends if end is not None]
 
 
 class ElementService(Service):
@@ -92,7 +107,12 @@ class ElementService(Service):
     _log = Logger(namespace="rserpool.pe")
 
     def __init__(
-        self, reactor: Any, table: ElementTable, security: Security, dialect: Dialect = RFC
+        self,
+        reactor: Any,
+        table: ElementTable,
+        security: Security,
+        dialect: Dialect = RFC,
+        signer: Signer | None = None,
     ) -> None:
         assert table.service is not None
         assert table.pool is not None
@@ -110,7 +130,7 @@ class ElementService(Service):
         self._told_load = -NOTABLE
         self._load_trouble = ""
         self._registered_before = False
-        self._reminder = Reminder(reactor, time.time, Own(security, time.time))
+        self._reminder = Reminder(reactor, time.time, Own(security, time.time, signer))
         self._element = PoolElement(
             reactor,
             table.registrar,
@@ -122,6 +142,7 @@ class ElementService(Service):
                 transport=TCPTransport(port=port, addresses=(ip_address(host),)),
                 policy=table.policy,
             ),
+            signer=signer,
             notify=self._happened,
             announcements=table.announcements,
             dialect=dialect,
@@ -273,5 +294,6 @@ LINES: dict[What, tuple[Any, str]] = {
     What.RETAINED: (_WORSE, "{home} refuses to let {id} leave pool {pool}: {words}"),
     What.IDENTIFIED: (_GOOD, "the server ID of {home} is {words}"),
     What.ADOPTED: (_GOOD, "adopted: {home}, server ID {words}, is the home registrar now"),
+    What.DISTRUSTED: (_BAD, "{words}"),
     What.COMPLAINED: (_BAD, "{home} reports an error: {words}"),
 }

@@ -6,11 +6,11 @@ from ipaddress import ip_address
 
 import attrs
 
-from rserpool.client import RSPLIB, Certified, Dialect, Plain, PreSharedKey, Security
+from rserpool.client import RSPLIB, Certified, Dialect, Plain, PreSharedKey, Security, Signer
 from rserpool.client.listening import SILENT, UNNAMED, Announcements
 from rserpool.security.psk.entry import pe_identifier
 from rserpool.service import check as checks
-from rserpool.service import interop
+from rserpool.service import interop, signing
 from rserpool.service.groups import asap_group, interface
 from rserpool.service.options import options
 from rserpool.service.settings import (
@@ -186,6 +186,14 @@ class ElementTable:
     tls_minimum: str = setting(
         choice("1.3", "1.2"), default="1.3", option="1.3|1.2", help="the oldest version of TLS"
     )
+    signing_key: str | None = setting(
+        text, default=None, option="FILE",
+        help="sign what is registered by this private key (Ed25519, PEM)",
+    )  # fmt: skip
+    signing_certificate: str | None = setting(
+        text, default=None, option="FILE",
+        help="the certificate of the signing key, which is sent along; else users need a list",
+    )  # fmt: skip
     policy: Policy = setting(
         parse_policy, default=policies.RoundRobin(), option="NAME[:KEY=VALUE]",
         help="the pool's selection policy, like weighted-round-robin:weight=3",
@@ -263,7 +271,7 @@ TABLES: dict[str, type] = {"element": ElementTable, "interop": InteropTable}
 
 def load(
     path: str | None, overrides: Iterable[Override]
-) -> tuple[ElementTable, Security, Dialect]:
+) -> tuple[ElementTable, Security, Dialect, Signer | None]:
     """
     Read a configuration, and the keys and certificates that it names.
 
@@ -290,8 +298,14 @@ def load(
         except (OSError, ValueError) as error:
             for line in _in_words(error):
                 reader.fault("element", "psk" if table.psk else "certificate", line)
+    signer = signing.read(
+        table.signing_key,
+        table.signing_certificate,
+        table.pool,
+        lambda key, words: reader.fault("element", key, words),
+    )
     reader.check()
-    return table, security, dialect
+    return table, security, dialect, signer
 
 
 def _at_fault(reader: Reader, key: str) -> bool:

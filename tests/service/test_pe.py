@@ -4,13 +4,15 @@ import os
 import time
 
 import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from rserpool.client import Certified, Plain, PreSharedKey, What
+from rserpool.client import Certified, Plain, PreSharedKey, Signer, What
 from rserpool.security.certificate import make
 from rserpool.security.certificate.name import when
 from rserpool.security.psk import keyfile
@@ -418,6 +420,20 @@ class OwnCredential(SynchronousTestCase):
         for security in (Certified(), Plain()):
             own = Own(security, time.time)
             self.assertEqual((own.warnings, own.moments), ([], []))
+
+    def test_signing(self):
+        """Of the certificate of its signing key, too."""
+        issued = make.issue(make.authority("x"), ["pe.example"], days=5, pools=[b"web"])
+        pem = x509.load_pem_x509_certificate(issued.certificate)
+        key = load_pem_private_key(issued.private_key, None)
+        signer = Signer(key, pem.public_bytes(Encoding.DER))
+        own = Own(Plain(), time.time, signer)
+        [warning] = own.warnings
+        self.assertIn("this element's signing certificate is good until", warning)
+        self.assertEqual(own.moments, [signer.until])
+        own = Own(Plain(), lambda: signer.until, signer)
+        self.assertIn("no user believes what it registers", own.warnings[0])
+        self.assertEqual(Own(Plain(), time.time, Signer(key)).moments, [])
 
     def test_file(self):
         """The end of a key in a file is known."""

@@ -54,7 +54,7 @@ class Example(Case):
 
     def test_loads(self):
         """It loads as it stands, with a key file."""
-        table, security, _ = load(str(EXAMPLE), [Override("element", "psk", self.key_file())])
+        table, security, *_ = load(str(EXAMPLE), [Override("element", "psk", self.key_file())])
         self.assertEqual((table.pool, table.service), ("web", ("127.0.0.1", 8080)))
         self.assertIsInstance(security, PreSharedKey)
 
@@ -96,8 +96,8 @@ class Everything(Case):
             "--lifetime", "60", "--pe-id", "0x2a", "--check", "http:/", "--check-interval",
             "5", "--spawn", "sh -c true", "--load", "echo 1", "--tls-minimum", "1.2",
         ])  # fmt: skip
-        table, security, dialect = options.configuration
-        self.assertEqual(dialect, RFC)
+        table, security, dialect, signer = options.configuration
+        self.assertEqual((dialect, signer), (RFC, None))
         self.assertEqual(len(table.registrar), 2)
         self.assertEqual((table.pe_id, table.lifetime), (0x2A, 60))
         self.assertEqual(table.policy, policies.WeightedRoundRobin(weight=3))
@@ -122,10 +122,40 @@ class Everything(Case):
         make.write(make.issue(authority, ["web-1.example"], client=True), certificate, key)
         ca = self.mktemp()
         Path(ca).write_bytes(authority.certificate)
-        _, security, _ = self.load(
+        _, security, *_ = self.load(
             security="required", certificate=certificate, private_key=key, ca=ca
         )
         self.assertIsInstance(security, Certified)
+
+    def signing(self, pools=(b"web",)):
+        """A certificate of an authority of tests, and its key."""
+        certificate, key = self.mktemp(), self.mktemp()
+        issued = make.issue(
+            make.authority("an authority of tests"), ["web-1.example"], client=True, pools=pools
+        )
+        make.write(issued, certificate, key)
+        return {"signing_certificate": certificate, "signing_key": key}
+
+    def test_signing(self):
+        """It may sign: with a certificate for its pool, or with a key that users have."""
+        given = self.signing()
+        signer = self.load(**given)[3]
+        self.assertEqual(signer.pools, {b"web"})
+        del given["signing_certificate"]
+        self.assertEqual(self.load(**given)[3].public, signer.public)
+
+    def test_signing_faults(self):
+        """What no user would believe isn't started with."""
+        self.assertIn("is for pool 'other', not 'web'", self.fault(**self.signing((b"other",))))
+        self.assertIn("for no pool", self.fault(**self.signing(())))
+        given = self.signing()
+        os.chmod(given["signing_key"], 0o644)
+        self.assertIn("chmod 600", self.fault(**given))
+        del given["signing_key"]
+        self.assertIn("give signing-key", self.fault(**given))
+        self.assertIn("can't be read", self.fault(signing_key=self.mktemp()))
+        unsuited = {"signing_key": self.signing(())["signing_key"]}
+        self.assertIn("not an Ed25519 key", self.fault(**unsuited))
 
     def test_plain(self):
         """Without security there is none."""

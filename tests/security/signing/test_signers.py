@@ -158,6 +158,8 @@ class ByAuthority(Case):
         parent, parent_key = make.signer(self.authority)
         now = datetime.now(UTC)
         oid = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
+        uri = x509.UniformResourceIdentifier(pool_uri(b"web"))
+        names = [x509.DNSName("web-1.example"), uri]
         for critical in (False, True):
             builder = (
                 x509.CertificateBuilder()
@@ -165,8 +167,7 @@ class ByAuthority(Case):
                 .public_key(key().public_key()).serial_number(1)
                 .not_valid_before(now - timedelta(hours=1))
                 .not_valid_after(now + timedelta(days=1))
-                .add_extension(x509.SubjectAlternativeName(
-                    [x509.DNSName("web-1.example"), x509.UniformResourceIdentifier(pool_uri(b"web"))]), False)
+                .add_extension(x509.SubjectAlternativeName(names), False)
                 .add_extension(x509.UnrecognizedExtension(oid, b"\5\0"), critical)
             )  # fmt: skip
             made = builder.sign(parent_key, hashes.SHA256()).public_bytes(Encoding.DER)
