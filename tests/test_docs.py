@@ -2,12 +2,43 @@
 
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).parent.parent
 COVERAGE = (ROOT / "docs" / "rfc-coverage.rst").read_text()
+
+
+class Tutorial(SynchronousTestCase):
+    """docs/security-plugins.rst builds examples/rserpool-auth-sqlite, which is tested apart."""
+
+    EXAMPLE = ROOT / "examples" / "rserpool-auth-sqlite"
+
+    def files(self):
+        """The files that it prints, with their names."""
+        text = (ROOT / "docs" / "security-plugins.rst").read_text()
+        found = re.findall(r"(?m)^    :caption: (\S+)\n\n((?:    .*\n|\n)+)", text)
+        return {name: textwrap.dedent(body).rstrip("\n") + "\n" for name, body in found}
+
+    def test_files(self):
+        """Each is the one of the example, to the octet."""
+        files = self.files()
+        self.assertGreater(len(files), 8)
+        for name, body in files.items():
+            self.assertEqual(body, (self.EXAMPLE / name).read_text(), name)
+
+    def test_whole(self):
+        """Nothing is in the example that the tutorial hasn't made."""
+        made = {*self.files(), "README.rst", "tests/__init__.py"}
+        there = {
+            str(path.relative_to(self.EXAMPLE))
+            for path in self.EXAMPLE.rglob("*")
+            if path.is_file() and path.suffix in (".py", ".toml", ".rst")
+            and not {"build", "venv"} & set(path.parts)
+        }  # fmt: skip
+        self.assertEqual(there, made)
 
 
 class Coverage(SynchronousTestCase):

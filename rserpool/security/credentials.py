@@ -32,7 +32,10 @@ class IProvenKey(ICredentials):
 
     identity = Attribute("The identity (str), with its generation.")
     address = Attribute("The peer's IP address (str).")
-    fingerprint = Attribute("Which secret of the identity it was (bytes); None: not known.")
+    fingerprint = Attribute(
+        "Which secret of the identity it was (bytes), as `rserpool.security.psk.identity."
+        "fingerprint` makes it of the secret; None: not known."
+    )
 
 
 class IProvenCertificate(ICredentials):

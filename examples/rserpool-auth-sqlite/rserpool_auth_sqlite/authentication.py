@@ -1,6 +1,6 @@
 """``--auth sqlite:FILE``: whoever holds a key of the database is its principal."""
 
-import hmac
+import os
 import time
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
@@ -12,6 +12,7 @@ from zope.interface import implementer
 from rserpool.security.credentials import IProvenKey, ProvenKey
 from rserpool.security.decisions import Proof, Subject
 from rserpool.security.interfaces import IAuthentication, IKeyStore, Key
+from rserpool.security.psk.identity import fingerprint
 from rserpool_auth_sqlite.database import read_keys
 
 
@@ -23,10 +24,11 @@ class SQLiteKeys:
     authorities = None
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._keys = read_keys(path)
-        # By which secret each came in: another one under the same name ends its session.
-        self._secrets: WeakKeyDictionary[Subject, bytes] = WeakKeyDictionary()
+        # twistd may go to another directory before the file is read again.
+        self._path = os.path.abspath(path)
+        self._keys = read_keys(self._path)
+        # By which key each came in: another one under the same name ends its session.
+        self._came_by: WeakKeyDictionary[Subject, bytes] = WeakKeyDictionary()
 
     @property
     def keys(self) -> "SQLiteKeys":
@@ -50,6 +52,10 @@ class SQLiteKeys:
         key = self.lookup(credentials.identity)
         if key is None:
             raise UnauthorizedLogin(f"no key of {credentials.identity!r} is in force")
+        mark = fingerprint(key.secret)
+        # The handshake took its time: the key may have been replaced meanwhile.
+        if credentials.fingerprint not in (None, mark):
+            raise UnauthorizedLogin(f"the key of {credentials.identity!r} has been replaced")
         subject = Subject(
             name=key.principal,
             proof=Proof.PSK,
@@ -58,7 +64,7 @@ class SQLiteKeys:
             restrictions=key.restrictions,
             valid_until=key.not_after,
         )
-        self._secrets[subject] = key.secret
+        self._came_by[subject] = mark
         return subject
 
     def reload(self) -> Iterable[str]:
@@ -68,10 +74,10 @@ class SQLiteKeys:
 
     def holds(self, subject: Subject) -> bool:
         """Whether the key by which this subject came in would still let it in."""
-        key, secret = self.lookup(subject.identity), self._secrets.get(subject)
+        key = self.lookup(subject.identity)
         return (
             key is not None
-            and secret is not None
-            and hmac.compare_digest(key.secret, secret)
+            and self._came_by.get(subject) == fingerprint(key.secret)
             and key.restrictions == subject.restrictions
+            and key.not_after == subject.valid_until
         )

@@ -1,5 +1,7 @@
 """``authorizer = "sqlite:FILE"``: who may do what, by the table of rules."""
 
+import os
+
 from zope.interface import implementer
 
 from rserpool.security.decisions import (
@@ -21,8 +23,8 @@ class SQLiteRules:
     """Everybody may resolve and report; the rest by rules."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._rules = read_rules(path)
+        self._path = os.path.abspath(path)
+        self._rules = read_rules(self._path)
 
     def decide(self, subject: Subject, request: Request) -> Decision:
         """Answer from memory."""

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rserpool.security.decisions import Restrictions
 from rserpool.security.interfaces import Key
@@ -37,7 +38,9 @@ def opened(path: str) -> Iterator[sqlite3.Connection]:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
     if mode & 0o077:
         raise ValueError(f"{path}: mode {mode:04o} lets others at the keys; chmod 600 {path}")
-    connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
+    # Never made anew, and whatever stands in the path is the path.
+    where = f"{Path(path).absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(where, uri=True)
     try:
         with connection:
             yield connection

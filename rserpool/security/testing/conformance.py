@@ -251,6 +251,14 @@ class AuthenticationConformance(_Case):
             found = _result(made.checker.requestAvatarId, ProvenKey(identity, ADDRESS))
             self._holds(isinstance(found, Failure), f"{identity!r} is let in as {found!r}")
 
+    def test_replaced(self) -> None:
+        """Who has shown a key that was replaced meanwhile isn't let in under its name."""
+        if self.known:
+            made = self.make()
+            shown = ProvenKey(self.known, ADDRESS, b"of another secret")
+            found = _result(made.checker.requestAvatarId, shown)
+            self._holds(isinstance(found, Failure), f"a former key is let in as {found!r}")
+
     def test_stranger_holds_nothing(self) -> None:
         """A subject that it has not made isn't held, whatever its name."""
         made = self.make()
