@@ -6,7 +6,6 @@ ever, and only what is sent, or asked of pool elements, is different.
 """
 
 import struct
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import attrs
@@ -20,6 +19,7 @@ from rserpool.wire.parameters import (
     PoolElement,
     SCTPTransport,
     TCPTransport,
+    UDPTransport,
     UserTransport,
 )
 from rserpool.wire.policies import policy_number
@@ -27,14 +27,16 @@ from rserpool.wire.policies import policy_number
 _TLV = struct.Struct("!HH")
 #: Octets of a transport's value before the addresses, by its type.
 _FIXED = {0x3: 8, 0x4: 4, 0x5: 4, 0x6: 4, 0x7: 4}
+_SCTP, _TCP = b"\x00\x04", 0x5
 _ADDRESSES = (b"\x00\x01", b"\x00\x02")
-#: The policies that rsplib 3.4.4 has: those of RFC 5356, and private ones.
+#: The policies and user transports that rsplib 3.4.4 reads: of RFC 5356, and private ones.
 READABLE_POLICIES = frozenset({
     *range(0x00000001, 0x00000006),
     *range(0x40000001, 0x40000005),
     *range(0xB0001001, 0xB0001005),
-    *range(0xB0002001, 0xB0002006),
+    *range(0xB0002001, 0xB0002004),
 })  # fmt: skip
+READABLE_TRANSPORTS = (SCTPTransport, TCPTransport, UDPTransport)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +48,8 @@ class Interop:
     life_unit: float = 1.0
     #: A presence that can't have both checksum and Server Information isn't sent.
     full_presence: bool = False
-    #: Each element that registrars are told of has an ASAP Transport, made up if need be.
+    #: Each element that registrars are told of has an ASAP Transport, and one of SCTP, made up
+    #: if need be.
     always_asap_transport: bool = False
     #: Registrars are told nothing of parameters that RFC 5354 doesn't know.
     strip_parameters: bool = False
@@ -87,8 +90,8 @@ def reworded(element: Element, interop: Interop) -> tuple[bytes, bytes]:
     blob, contact = element.blob, element.contact
     if interop.strip_parameters:
         blob, contact = _bare(blob), _bare_contact(contact)
-    if interop.always_asap_transport and contact[:2] not in (b"\x00\x04", b"\x00\x05"):
-        contact = _made_up(blob) + contact
+    if interop.always_asap_transport and contact[:2] != _SCTP:
+        contact = _made_up(blob, contact)
     return blob, contact
 
 
@@ -99,11 +102,11 @@ def unreadable(element: PoolElement) -> tuple[str, Cause] | None:
     if number not in READABLE_POLICIES:
         words = f"rsplib doesn't know policy {number:#x}, and would lose whole tables with it"
         return words, InvalidValues(parameter=parameters.encode(element.policy))
-    if isinstance(transport, OpaqueTransport):
-        words = "rsplib doesn't know opaque transports, and would lose whole tables with it"
+    if not isinstance(transport, READABLE_TRANSPORTS):
+        kind = type(transport).__name__
+        words = f"rsplib knows no {kind}, and would lose whole tables with it"
         return words, InvalidValues(parameter=parameters.encode(transport))
-    addresses: tuple[IPv4Address | IPv6Address, ...] = transport.addresses
-    if all(address.is_loopback or address.is_link_local for address in addresses):
+    if all(address.is_loopback or address.is_link_local for address in transport.addresses):
         words = "rsplib drops loopback and link-local addresses, and it has no others"
         return words, InvalidValues(parameter=parameters.encode(transport))
     return None
@@ -153,17 +156,20 @@ def _without_unknown(transport: Any) -> UserTransport:
     return bare
 
 
-def _made_up(blob: bytes) -> bytes:
+def _made_up(blob: bytes, contact: bytes) -> bytes:
     """
-    An ASAP Transport for an element whose own isn't known: where its users find it.
+    An SCTP endpoint for an element that has none: where it is called by TCP, or by its users.
 
     Whoever calls it there gets no answer, as if there were none; but the element isn't lost
     for those who don't read on without one.
     """
-    length = blob[18] << 8 | blob[19]
-    where = parameters.decode(blob[16 : 16 + length])
-    if isinstance(where, OpaqueTransport):
-        return b""
-    if isinstance(where, SCTPTransport):
-        return parameters.encode(SCTPTransport(port=where.port, addresses=where.addresses))
-    return parameters.encode(TCPTransport(port=where.port, addresses=where.addresses))
+    number, length = _TLV.unpack_from(contact) if contact else (0, 0)
+    if number == _TCP:
+        where, rest = contact[:length], contact[(length + 3) & ~3 :]
+    else:
+        where, rest = blob[16 : 16 + (blob[18] << 8 | blob[19])], contact
+    found = parameters.decode(where)
+    if isinstance(found, OpaqueTransport):
+        return contact
+    made = SCTPTransport(port=found.port, addresses=found.addresses)
+    return parameters.encode(made) + rest

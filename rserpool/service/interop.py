@@ -50,7 +50,7 @@ class InteropTable:
     )  # fmt: skip
     asap_transport: str = setting(
         choice("known", "always"), default="known", rsplib="always",
-        help="always: make one up for elements whose own isn't known",
+        help="always: of SCTP, made up for elements that have none",
     )  # fmt: skip
     peer_parameters: str = setting(
         choice("all", "rfc"), default="all", rsplib="rfc",

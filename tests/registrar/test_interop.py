@@ -13,7 +13,14 @@ from rserpool.registrar.interop import READABLE_POLICIES, Interop
 from rserpool.registrar.settings import Settings
 from rserpool.security.decisions import Proof
 from rserpool.wire import asap, causes, enrp, parameters, policies
-from rserpool.wire.parameters import OpaqueTransport, SCTPTransport, TCPTransport, UDPTransport
+from rserpool.wire.parameters import (
+    DCCPTransport,
+    OpaqueTransport,
+    SCTPTransport,
+    TCPTransport,
+    UDPLiteTransport,
+    UDPTransport,
+)
 from tests import strategies
 from tests.registrar.scene import SERVER_ID, Scene
 from tests.registrar.scope import ME, Scope, added
@@ -88,10 +95,14 @@ class Elements(SynchronousTestCase):
         scene, channel = self.scene(readable_only=True)
         loopback = scene.channel("plain", PLAIN)
         own = policies.UnknownPolicy(number=0xBFFF0000)
-        opaque = OpaqueTransport(data=b"abc")
+        others = (
+            OpaqueTransport(data=b"abc"), UDPLiteTransport(port=7, addresses=(HERE,)),
+            DCCPTransport(port=7, service_code=1, addresses=(HERE,)),
+        )  # fmt: skip
         for where, fields, words in (
             (channel, {"policy": own}, "doesn't know policy 0xbfff0000"),
-            (channel, {"transport": opaque}, "opaque"),
+            (channel, {"policy": policies.UnknownPolicy(number=0xB0002005)}, "0xb0002005"),
+            *((channel, {"transport": one}, type(one).__name__) for one in others),
             (loopback, {"address": "127.0.0.1"}, "loopback"),
         ):
             answer = scene.register(where, **{"address": "192.0.2.7", **fields})
@@ -155,20 +166,21 @@ class Told(SynchronousTestCase):
         self.assertEqual((shown.unknown, shown.user_transport.unknown), ((ODD,), (ODD,)))
 
     def test_asap_transport(self):
-        """One whose own isn't known has what its users are told, as registrars are called."""
+        """One of SCTP for each: where it is called by TCP, or where its users are told."""
         scope = Scope(interop=self.WAYS)
         peer = scope.peer(0x10, proof=PLAIN)
-        for identifier, where, expected in (
-            (1, SCTPTransport(port=7, use=1, addresses=(HERE,)),
-             SCTPTransport(port=7, use=0, addresses=(HERE,))),
-            (2, TCPTransport(port=8, addresses=(HERE,)),
-             TCPTransport(port=8, addresses=(HERE,))),
-            (3, UDPTransport(port=9, addresses=(HERE,)),
-             TCPTransport(port=9, addresses=(HERE,))),
+        called = TCPTransport(port=4711, addresses=(HERE,))
+        for identifier, where, known, port in (
+            (1, SCTPTransport(port=7, use=1, addresses=(HERE,)), None, 7),
+            (2, TCPTransport(port=8, addresses=(HERE,)), None, 8),
+            (3, UDPTransport(port=9, addresses=(HERE,)), None, 9),
+            (4, UDPTransport(port=9, addresses=(HERE,)), called, 4711),
+            (5, TCPTransport(port=9, addresses=(HERE,)), SCTPTransport(
+                port=5, addresses=(HERE,)), 5),
         ):  # fmt: skip
             element = parameters.PoolElement(
                 identifier=identifier, home=0x10, life=300, user_transport=where,
-                policy=policies.RoundRobin(),
+                policy=policies.RoundRobin(), asap_transport=known,
             )  # fmt: skip
             handle = b"pool %d" % identifier
             message = enrp.HandleUpdate(
@@ -176,6 +188,7 @@ class Told(SynchronousTestCase):
             )
             scope.say(peer, message)
             found = self.listed(scope, self.WAYS)[identifier]
+            expected = SCTPTransport(port=port, use=0, addresses=(HERE,))
             self.assertEqual(found.asap_transport, expected)
             self.assertEqual(found.user_transport, where)
 
@@ -202,6 +215,7 @@ class Told(SynchronousTestCase):
             return
         self.assertEqual(told.user_transport.addresses, element.user_transport.addresses)
         self.assertEqual(told.asap_transport.unknown, ())
+        self.assertIsInstance(told.asap_transport, SCTPTransport)
         if element.asap_transport is not None:
             self.assertEqual(told.asap_transport.port, element.asap_transport.port)
 
