@@ -21,7 +21,7 @@ SECONDS, QUICK_SECONDS = 7.0, 4.0
 
 def play(scenario: Scenario, *, limits: bool, quick: bool) -> list[Point]:
     """Measure every level, on one registrar."""
-    stage = Stage(limits=limits, registrars=scenario.registrars)
+    stage = Stage(limits=limits, registrars=scenario.registrars, settings=scenario.settings)
     seconds = QUICK_SECONDS if quick else SECONDS
     try:
         levels = scenario.levels(stage)

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
+from itertools import cycle, islice
 from typing import Any
 
 from OpenSSL import SSL
@@ -25,6 +26,7 @@ from rserpool.wire import asap, enrp
 from rserpool.wire.framing import Splitter
 from rserpool.wire.parameters import PoolElement, TCPTransport
 from rserpool.wire.policies import RoundRobin
+from tests.threats.forger import announcements, presences
 from tests.threats.scene import Line
 
 #: What is on the way at once, of one flooding attacker.
@@ -243,9 +245,27 @@ def rogue_peer(attacker: Attacker) -> None:
             attacker.pause(0.05)
 
 
+def announce(attacker: Attacker) -> None:
+    """Forged announcements: of registrars at random ports, to each group in turn."""
+    # Made beforehand: the time that this takes isn't the attack's.
+    makers = [cycle(islice(maker([2000]), 1000)) for maker in (announcements, presences)]
+    groups = [group.rpartition(":") for group in attacker.spec["groups"]]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((attacker.source, 0))
+        interface = socket.inet_aton("127.0.0.1")
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+        while attacker.goes_on:
+            for (host, _, port), maker in zip(groups, makers, strict=True):
+                with contextlib.suppress(OSError):
+                    sender.sendto(next(maker), (host, int(port)))
+                    attacker.counts["sent"] += 1
+            attacker.pause(attacker.spec["interval"])
+
+
 KINDS: dict[str, Callable[[Attacker], None]] = {
     "resolve": resolve, "flood": flood, "unreachable": unreachable, "register": register,
     "churn": churn, "half-open": half_open, "failing": failing, "rogue-peer": rogue_peer,
+    "announce": announce,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ The first three are those of Dreibholz, Zhou, Rathgeb and others (2008 to 2010):
 resolve, report and register, at the rates of their measurements and beyond.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -23,6 +23,7 @@ class Scenario:
 
     :ivar levels: label and attack; the first is without.
     :ivar quick: how many of the last levels a quick run takes, beside the first.
+    :ivar settings: what the registrar is told besides, with ``{port}`` for its port.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Scenario:
     levels: Callable[[Stage], list[tuple[str, Attack]]]
     quick: int = 1
     registrars: int = 1
+    settings: Mapping[str, str] = {}
 
 
 NOBODY: tuple[str, Attack] = ("none", None)
@@ -119,6 +121,26 @@ def peers(stage: Stage) -> list[tuple[str, Attack]]:
     ]
 
 
+def announcements(stage: Stage) -> list[tuple[str, Attack]]:
+    """Forged announcements, of registrars that aren't there, to elements and to registrars."""
+    spec = {"kind": "announce", "attackers": 10, "groups": [
+        GROUPS[key].format(port=stage.port)
+        for key in ("announce.asap-group", "announce.enrp-group")
+    ]}  # fmt: skip
+    return [
+        NOBODY,
+        ("10, 100 a second", {**spec, "interval": 0.01}),
+        ("10, 1,000 a second", {**spec, "interval": 0.001}),
+    ]
+
+
+#: In the port of the registrar, which is free for datagrams, too.
+GROUPS = {
+    "announce.asap-group": "239.255.0.50:{port}",
+    "announce.enrp-group": "239.255.0.51:{port}",
+    "announce.interface": "127.0.0.1",
+    "announce.listen": "always",
+}
 SCENARIOS = (
     Scenario("resolutions", "Handle-resolution attackers", resolutions, quick=2),
     Scenario("reports", "Unreachable attackers, ten reports a second each", reports),
@@ -126,4 +148,7 @@ SCENARIOS = (
     Scenario("reconnecting", "Reconnect churn", reconnecting),
     Scenario("handshakes", "Half-open and failing handshakes", handshakes),
     Scenario("peers", "Rogue registrar", peers, registrars=2),
+    Scenario(
+        "announcements", "Forged announcements", announcements, registrars=2, settings=GROUPS
+    ),
 )

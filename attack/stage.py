@@ -2,12 +2,13 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ OFF = {
 class Stage(Site):
     """A secure registrar, its elements, and whoever is let loose on it."""
 
-    def __init__(self, *, limits: bool, registrars: int = 1) -> None:
+    def __init__(
+        self, *, limits: bool, registrars: int = 1, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._cleanups: list[Callable[[], object]] = []
         super().__init__(self)
         self.limits = limits
@@ -51,8 +54,16 @@ class Stage(Site):
             for name in ("ca.pem", "web-1.psk", "web-2.psk"):
                 shutil.copy(self.scratch / "scope" / name, self.files / name)
         words = [] if limits else [w for k, v in OFF.items() for w in ("--set", f"{k}={v}")]
+        settings = {key: text.format(port=self.port) for key, text in (settings or {}).items()}
+        words += [word for key, text in settings.items() for word in ("--set", f"{key}={text}")]
+        if "announce.listen" in settings:
+            # With it whoever isn't known is called: else forged presences would do nothing.
+            with (self.scratch / "scope" / "r1" / "registrars.psk").open("a") as keys:
+                keys.write(f"r1:{secrets.token_hex(32)}\n")
+        # Where it is looked for: the file of a scope's registrar is in another directory.
+        words += ["--set", f"audit.file={self.files / 'audit.log'}"]
         self.process = self.registrar("--set", "audit.log=false", *words)
-        self._elements()
+        self._elements(settings.get("announce.asap-group"))
 
     def addCleanup(self, do: Callable[..., object], *args: Any, **more: Any) -> None:  # noqa: N802
         """As a test case has it."""
@@ -68,9 +79,10 @@ class Stage(Site):
         line = (self.files / f"{name}.psk").read_text().splitlines()[0]
         return line.partition(":")[2].partition(";")[0]
 
-    def _elements(self) -> None:
+    def _elements(self, group: str | None) -> None:
         fleet = [sys.executable, "-m", "tests.fleet", POOL, str(ELEMENTS)]
         fleet += [str(self.files / "web-1.psk"), str(FIRST), self.endpoint]
+        fleet += [f"announce={group}"] if group else []
         self.processes["fleet"] = subprocess.Popen(
             fleet, stdout=subprocess.DEVNULL, env=self.environment
         )

@@ -1,7 +1,8 @@
 """
 Many pool elements in one process, by real connections: ``python -m tests.fleet``.
 
-Arguments: the pool, the number, the key file (or -), a first identifier, then the registrars.
+Arguments: the pool, the number, the key file (or -), a first identifier, then the registrars;
+``announce=GROUP`` among them is a group of loopback in which registrars announce themselves.
 Writes a line whenever another element has been registered; ends at SIGTERM without leaving the
 pool.  The elements of a pool that begins with "churn" leave and come back all the time.
 """
@@ -14,11 +15,21 @@ from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
 
-from rserpool.client import Membership, Notice, Plain, PoolElement, PreSharedKey, What
+from rserpool.client import (
+    Announcements,
+    Membership,
+    Notice,
+    Plain,
+    PoolElement,
+    PreSharedKey,
+    What,
+)
+from rserpool.transport.announce import asap_group
 from rserpool.wire.parameters import TCPTransport
 from rserpool.wire.policies import RoundRobin
 
 POOL = b"fleet"
+ANNOUNCE = "announce="
 HERE = ip_address("127.0.0.1")
 
 
@@ -33,6 +44,11 @@ async def churn(element: PoolElement) -> None:
 
 def main(pool: bytes, count: int, key: str, first: int, registrars: list[str]) -> None:
     """Run until told otherwise."""
+    groups = tuple(
+        asap_group(one.removeprefix(ANNOUNCE)) for one in registrars if one.startswith(ANNOUNCE)
+    )
+    registrars = [one for one in registrars if not one.startswith(ANNOUNCE)]
+    heard = Announcements(groups=groups, interface=str(HERE)) if groups else None
     security = Plain() if key == "-" else PreSharedKey.from_file(key, None)
     registered: set[int] = set()
 
@@ -55,6 +71,7 @@ def main(pool: bytes, count: int, key: str, first: int, registrars: list[str]) -
                 transport=TCPTransport(port=identifier, addresses=(HERE,)),
                 policy=RoundRobin(),
             ),
+            announcements=heard,
             notify=lambda notice, identifier=identifier: told(identifier, notice),
         )
         started = element.start()
