@@ -27,7 +27,7 @@ SOON, LATER = 0.1, 1.0
 MAXIMUM_TARGETS = 256
 #: Targets at a time that are known by a presence alone, which anybody may have multicast.  Each
 #: is called once, and forgotten if nobody proves there that he is a registrar.
-MAXIMUM_OVERHEARD = 16
+MAXIMUM_OVERHEARD = 32
 
 
 @attrs.define(eq=False)

@@ -10,6 +10,8 @@ from rserpool.wire import asap
 from rserpool.wire.framing import Splitter
 from tests.threats.scene import Line
 
+HOST = "127.0.0.1"
+
 
 class Caller(Line):
     """Who has called: the other end of a `Line`."""
@@ -47,13 +49,13 @@ class Impostor(threading.Thread):
     :ivar heard: the messages that were said to him.
     """
 
-    def __init__(self, case, creator=None, answer=None, decode=asap, port=0):
+    def __init__(self, case, creator=None, answer=None, decode=asap, *, port=0, host=HOST):
         super().__init__(daemon=True, name="impostor")
         self.calls, self.entered, self.heard = 0, 0, []
         self._creator = creator
         self._answer = answer
         self._decode = decode
-        self._server = socket.create_server(("127.0.0.1", port))
+        self._server = socket.create_server((host, port))
         self.port = self._server.getsockname()[1]
         self._open = []
         case.addCleanup(self.stop)
@@ -62,7 +64,7 @@ class Impostor(threading.Thread):
     @property
     def endpoint(self):
         """Where he is called."""
-        return f"tcp:127.0.0.1:{self.port}"
+        return f"tcp:{self._server.getsockname()[0]}:{self.port}"
 
     def stop(self):
         """Hang up everywhere."""

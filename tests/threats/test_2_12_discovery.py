@@ -20,7 +20,7 @@ from tests.threats.scope import ROGUE, Scoped
 
 HERE = ip_address("127.0.0.1")
 THOUSANDS = 3000
-#: 239.1.1.1 port 3863: where rsplib's registrars announce themselves.
+#: A group and the port on which registrars of rsplib announce themselves.
 GROUP = ("239.1.1.1", 3863)
 
 
@@ -181,7 +181,7 @@ class Forged(Attacked):
         self.assertNotIn("Traceback", self.site.log("web-1"))
 
     def test_multicast(self):
-        """Nobody listens to datagrams: there is nothing that could be forged."""
+        """Unless it is switched on, nobody listens to datagrams: nothing can be forged."""
         if not sys.platform.startswith("linux"):
             raise SkipTest("looks into /proc")
         trap = Impostor(self)
