@@ -11,6 +11,12 @@ was asked for is done all the same: so an operator learns what new rules or limi
 It lifts nothing else: a plain connection of a secure registrar, who has proven no name and
 wants to register, a credential for other pools, a plugin that fails or isn't there still deny,
 and so do the core's own invariants.
+
+Note [Denied again and again]
+
+To deny costs as much time as to allow, and needs no key: thousands of registrations a second
+by nobody in particular are an attack, too (RFC 5355 section 2.1).  So a denial takes from the
+same budget, and who is over it is told to be over a limit, which makes its connection rest.
 """
 
 from collections.abc import Callable
@@ -107,7 +113,7 @@ class Gate:
             else:
                 decision = self._proven(subject, request)
             if decision.allowed is not True:
-                return _denial(decision)
+                return self._denied(subject, request, _denial(decision), now)
             if self.limits is None:
                 return _NONE
             spent = self.limits.spend(subject, request, now)
@@ -147,6 +153,18 @@ class Gate:
             self.on_reported(subject, request, decision)
             return ALLOW
         return decision
+
+    def _denied(
+        self, subject: Subject, request: Request, denial: Decision, now: float
+    ) -> Decision:
+        """Deny; what is denied is paid for, too: see Note [Denied again and again]."""
+        if self.limits is None:
+            return denial
+        spent = self.limits.spend(subject, request, now)
+        if spent.allowed is not False:
+            return denial
+        self.over_limit[request.permission] += 1
+        return spent if self._limiting is Mode.ENFORCE else denial
 
     def _excused(self, subject: Subject, request: Request, denial: Decision) -> bool:
         """Count what is over a limit; whether it is let pass."""

@@ -419,6 +419,7 @@ class RegistrarService(Service):
             clock=self._reactor,
             creator=creator,
             failed=self._peer_failed,
+            refused=self.audit.connection,
         )
 
     def _peer_failed(
@@ -437,6 +438,7 @@ class RegistrarService(Service):
             clock=self._reactor,
             creator=creator,
             failed=self._handshake_failed,
+            refused=self.audit.connection,
         )
 
     def _handshake_failed(

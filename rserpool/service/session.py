@@ -50,8 +50,8 @@ class Sessions:
     :param ends: tells when sessions end with their credentials; None: `check_some` alone does.
     :ivar patience: a clock, and the seconds that a checker may take; None: as many as it likes.
     :ivar uses: who they are of.
-    :ivar on_event: told of a session that was opened, closed, refused or revoked: what, whose,
-        why.
+    :ivar on_event: told of a session that was opened, closed, refused, revoked or broken: what,
+        whose, why.
     """
 
     _log = Logger(namespace="rserpool.service")
@@ -136,7 +136,7 @@ class Sessions:
         self._core.arrived(self._channels[connection], messages)
 
     def lost(self, connection: Connection, reason: Failure) -> None:
-        """A connection is gone."""
+        """A connection is gone, or counts as gone."""
         channel = self._channels.pop(connection, None)
         if self._ends is not None:
             self._ends.drop(connection)
@@ -145,6 +145,9 @@ class Sessions:
                 self._counted.discard(connection)
                 self._allowance.left(channel.subject.key)
             self.uses.closed(channel.subject)
+            if connection.broken:
+                # RFC 5355 sections 2.8 and 2.10: changed on its way, or said before.
+                self.on_event("session.broken", channel.subject, connection.broken)
             self.on_event("session.closed", channel.subject, _ending(connection, reason))
             self._core.lost(channel)
 
@@ -188,6 +191,10 @@ class Sessions:
                 self.on_event("session.revoked", channel.subject, words)
                 connection.close(words)
                 count += 1
+                if self._protocol is Protocol.ASAP:
+                    # At once: who withholds his goodbye would else keep his elements in the
+                    # answers as long as that is waited for.
+                    self.lost(connection, Failure(ConnectionDone()))
         return count
 
     def _holds(self, subject: Subject) -> bool:

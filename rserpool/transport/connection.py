@@ -85,6 +85,7 @@ class Connection(Protocol):
     :ivar ending: since when it has been closing, or None.
     :ivar farewell: why we have ended it; empty: we have not.
     :ivar on_addresses: told when `addresses` are others than before.
+    :ivar broken: what TLS said of octets that it couldn't take for the peer's; empty: nothing.
     """
 
     _log = Logger(namespace="rserpool.transport")
@@ -121,6 +122,7 @@ class Connection(Protocol):
         self.ending: float | None = None
         self.farewell = ""
         self.on_addresses: Callable[[], None] = _nobody
+        self.broken = ""
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted calls it
         """The transport is up; with TLS the handshake is still to come."""
@@ -172,10 +174,10 @@ class Connection(Protocol):
         """It is over."""
         if self.ready and isinstance(reason.value, SSL.Error):
             # RFC 5355 section 2.10: somebody should know when it happens.
+            self.broken = openssl_words(reason.value)
             self._log.warn(
-                "{peer}: what came isn't what was sent: {words}",
-                peer=self, words=openssl_words(reason.value),
-            )  # fmt: skip
+                "{peer}: what came isn't what was sent: {words}", peer=self, words=self.broken
+            )
         self._ended = True
         self._waiting.clear()
         if self._turn is not None:

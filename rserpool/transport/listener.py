@@ -31,6 +31,7 @@ class Listener(Factory):
 
     :param creator: makes the server side of TLS; None: plain connections.
     :param failed: told of failed handshakes: address, reason, identity, words.
+    :param refused: told of connections over a limit: address, words.
     :ivar admits: False: who connects is hung up on at once, and goes elsewhere.
     """
 
@@ -46,6 +47,7 @@ class Listener(Factory):
         clock: IReactorTime,
         creator: IOpenSSLServerConnectionCreator | None = None,
         failed: Callable[[str, Reason, str | None, str], None] | None = None,
+        refused: Callable[[str, str], None] = lambda address, why: None,
     ) -> None:
         self.creator = creator
         self.admits = True
@@ -53,6 +55,7 @@ class Listener(Factory):
         self._allowance = allowance
         self._clock = clock
         self._failed = failed
+        self._refused = refused
         self._port: IListeningPort | None = None
         self._watch = Watch(patience, clock)
         self.sweep = self._watch.sweep
@@ -94,8 +97,10 @@ class Listener(Factory):
         address = plain_address(addr.host)
         if not self.admits:
             return None
-        if self._allowance.objection(address):
+        objection = self._allowance.objection(address)
+        if objection:
             self._allowance.refused += 1
+            self._refused(address, objection)
             return None
         self._allowance.opened(address)
         secure = self.creator is not None

@@ -10,6 +10,7 @@ from rserpool.security.budgets import Budgets, Rate, Rates
 from rserpool.security.decisions import (
     ALLOW,
     PERMISSIONS,
+    REGISTER_NEW,
     RESOLVE,
     UNREACHABLE,
     Decision,
@@ -69,6 +70,23 @@ class FailsClosed(SynchronousTestCase):
             (ALLOW, ALLOW, True), (ALLOW, no, False), (no, ALLOW, False), (no, no, False),
         ):  # fmt: skip
             self.assertIs(self.ask(Says(first), Says(second)).allowed, expected)
+
+    def test_denied_again_and_again(self):
+        """A denial is paid for as well: who is denied too often is over a limit (2.1)."""
+        nobody = subject(Proof.ANONYMOUS, "anonymous")
+        rates = Rates(registrations=Rate(1, 2))
+        for mode, third in ((Mode.ENFORCE, "limits"), (Mode.REPORT, "")):
+            for who in (nobody, subject(Proof.PLAIN, "plain")):
+                gate = Gate(Says(deny("no")), Budgets(rates), required=True, limiting=mode)
+                told = []
+                gate.on_reported = lambda *what, told=told: told.append(what)
+                request = Request(REGISTER_NEW, b"web")
+                found = [gate.ask(who, request, 1.0) for _ in range(3)]
+                self.assertEqual([one.allowed for one in found], [False] * 3)
+                by = ["gate" if who.proof is Proof.PLAIN else ""] * 3
+                self.assertEqual([one.by for one in found], [*by[:2], third or by[2]])
+                self.assertEqual(gate.over_limit[REGISTER_NEW], 1)
+                self.assertEqual(told, [], "it was denied, whatever the limits do")
 
     def test_nothing_configured(self):
         """Without authorizer or limits there is nobody to allow."""

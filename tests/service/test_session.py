@@ -40,7 +40,7 @@ class Core:
 class Connection:
     """As much of a connection as a session needs."""
 
-    address, port, ended = "192.0.2.1", 4711, False
+    address, port, ended, broken = "192.0.2.1", 4711, False, ""
     addresses, own_addresses, sctp = frozenset({"192.0.2.1"}), (), False
 
     def __init__(self, evidence=None):
@@ -204,6 +204,17 @@ class Settling(SynchronousTestCase):
         self.open(KEY, Keys(UnauthorizedLogin("no")))
         self.assertEqual(list(self.sessions.uses), [])
 
+    def test_broken(self):
+        """What TLS says of octets that aren't the peer's is told, and whose session it was."""
+        told = []
+        for broken in ("", "bad record mac"):
+            connection = self.open(KEY, Keys(SUBJECT))
+            self.sessions.on_event = lambda *words: told.append(words)
+            connection.broken = broken
+            self.sessions.lost(connection, None)
+            self.assertEqual(self.core.told[-1], ("lost", "web-1"))
+        self.assertEqual(told, [("session.broken", SUBJECT, "bad record mac")])
+
     def test_in_order(self):
         """The first checker that knows the peer decides."""
         self.open(KEY, Keys(UnauthorizedLogin("no")), Keys(SUBJECT))
@@ -259,6 +270,27 @@ class Settling(SynchronousTestCase):
         self.assertTrue(connection.ended)
         connection = self.open(None, keys)
         self.assertEqual(self.sessions.close_unheld(), 0)
+
+    def test_withheld(self):
+        """Who is closed so has left at once, whether he says goodbye or not; and only once."""
+        for protocol, told in (
+            (Protocol.ASAP, ["opened", "lost"]),
+            (Protocol.ENRP, ["opened"]),
+        ):
+            keys = Keys(SUBJECT)
+            self.core = Core()
+            self.allowance = Allowance(ConnectionLimits(), lambda: 0.0)
+            self.sessions = Sessions(protocol, self.core, [keys], self.allowance)
+            connection = Connection(KEY)
+            self.sessions.opened(connection)
+            keys.held = False
+            self.assertEqual(self.sessions.close_unheld(), 1)
+            self.assertEqual([what for what, _ in self.core.told], told)
+            self.assertEqual(self.sessions.close_unheld(), 0)
+            self.sessions.lost(connection, None)
+            self.assertEqual([what for what, _ in self.core.told], ["opened", "lost"])
+            [use] = self.sessions.uses
+            self.assertEqual(use.open, 0)
 
     def test_some(self):
         """The sessions are looked at in parts, each of them in every round."""

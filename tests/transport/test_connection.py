@@ -1,8 +1,11 @@
 """Connections: framing, back-pressure, time limits, on a clock that the test turns."""
 
+from OpenSSL import SSL
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.budgets import Rate
@@ -74,7 +77,11 @@ class Scene(SynchronousTestCase):
         self.clock = Clock()
         self.receiver = Remembers()
         self.allowance = Allowance(self.limits, self.clock.seconds)
-        self.listener = Listener(self.receiver, self.allowance, Patience(), clock=self.clock)
+        self.refused = []
+        self.listener = Listener(
+            self.receiver, self.allowance, Patience(),
+            clock=self.clock, refused=lambda *words: self.refused.append(words),
+        )  # fmt: skip
 
     def connect(self, host="192.0.2.1"):
         """A new connection, or None when it is refused."""
@@ -174,6 +181,18 @@ class Reading(Scene):
         connection.release()
         self.assertEqual(self.receiver.chunks, [2])
         self.assertTrue(connection.transport.reading)
+
+
+class Broken(Scene):
+    """What TLS says of octets that aren't the peer's."""
+
+    def test_words(self):
+        """They are kept for the audit log before anybody is told of the end."""
+        words = []
+        self.receiver.lost = lambda connection, reason: words.append(connection.broken)
+        for error in (SSL.Error([("SSL routines", "", "bad record mac")]), ConnectionDone()):
+            self.connect().connectionLost(Failure(error))
+        self.assertEqual(words, ["bad record mac", ""])
 
 
 class BackPressure(Scene):
@@ -317,7 +336,10 @@ class Allowed(Scene):
         """So many from one address, and again when one has gone."""
         one = self.connect()
         self.assertIsNotNone(self.connect())
+        self.assertEqual(self.refused, [])
         self.assertIsNone(self.connect())
+        words = "too many connections from its address"
+        self.assertEqual(self.refused, [("192.0.2.1", words)])
         self.assertIsNotNone(self.connect("192.0.2.2"))
         self.end(one)
         self.assertIsNotNone(self.connect())

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from rserpool.security.audit.journal import Journal
 from rserpool.security.audit.repetition import MAXIMUM_REFUSALS, Key, Line, Repetition
 from rserpool.security.budgets import Budget, Rate
-from rserpool.security.decisions import Decision, Proof, Request, Subject
+from rserpool.security.decisions import LIMITS, Decision, Proof, Request, Subject
 
 #: Of the module and not of the class, which would give it the class's name.
 _log = Logger(namespace="rserpool.audit")
@@ -31,8 +31,9 @@ LINES = Rate(200, 2000)
 
 #: Both sides of a session: whoever connects again and again would have us write as often.
 _SESSIONS = frozenset({"session.opened", "session.closed"})
-#: What a rogue registrar could have us write down for each message of its own.
-_DRIVEN = frozenset({"element.claimed", "element.kept", "peer.error"})
+#: What a rogue registrar could have us write down for each message of its own, and a man in
+#: the middle for each connection.
+_DRIVEN = frozenset({"element.claimed", "element.kept", "peer.error", "session.broken"})
 
 
 def stamp() -> str:
@@ -98,13 +99,18 @@ class AuditLog:
             self._write(line)
 
     def session(self, what: str, subject: Subject, why: str) -> None:
-        """Write down that a session was opened, closed, refused or revoked."""
+        """Write down that a session was opened, closed, refused, revoked or broken."""
         self.write(what, subject, outcome=why)
 
     def handshake(self, address: str, reason: str, identity: str | None) -> None:
         """Write down a failed handshake."""
         nobody = Subject(identity or "anonymous", Proof.ANONYMOUS, address)
         self.write("handshake.refused", nobody, outcome=reason)
+
+    def connection(self, address: str, why: str) -> None:
+        """Write down that a connection was refused before it could say anything."""
+        nobody = Subject("anonymous", Proof.ANONYMOUS, address)
+        self.write("connection.refused", nobody, outcome=why, rule=LIMITS)
 
     def unproven(self, who: str, address: str, why: str) -> None:
         """Write down that who was called hasn't proven to be the registrar `who`."""

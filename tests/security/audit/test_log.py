@@ -57,6 +57,20 @@ class Writing(SynchronousTestCase):
         }])  # fmt: skip
         self.assertEqual(json.loads(self.texts[0])["time"], "2027-01-01T00:00:00.000+00:00")
 
+    def test_driven(self):
+        """What anybody can cause again and again is written once, and then counted."""
+        for _ in range(3):
+            self.log.connection("192.0.2.1", "too many")
+            self.log.session("session.broken", self.subject(), "bad record mac")
+        self.assertEqual(self.lines, [
+            {"what": "connection.refused", "principal": "anonymous", "proof": "anonymous",
+             "address": "192.0.2.1", "rule": "limits", "outcome": "too many"},
+            {"what": "session.broken", "principal": "web-1", "proof": "psk",
+             "address": "192.0.2.1", "outcome": "bad record mac"},
+        ])  # fmt: skip
+        self.later(1)
+        self.assertEqual([line["repeated"] for line in self.lines[2:]], [2, 2])
+
     def test_odd_handles(self):
         """A handle can't forge a line, nor break one, whatever its octets."""
         for handle in (
