@@ -46,12 +46,12 @@ class Impostor(threading.Thread):
     :param creator: makes the server's side of TLS; None: he speaks plainly.
     :param answer: takes a `Caller` and a message, and says to it what it likes.
     :ivar calls: how many have connected; `entered`: how many then spoke TLS with him.
-    :ivar heard: the messages that were said to him.
+    :ivar heard: the messages that were said to him; `refusals`: what TLS said instead.
     """
 
     def __init__(self, case, creator=None, answer=None, decode=asap, *, port=0, host=HOST):
         super().__init__(daemon=True, name="impostor")
-        self.calls, self.entered, self.heard = 0, 0, []
+        self.calls, self.entered, self.heard, self.refusals = 0, 0, [], []
         self._creator = creator
         self._answer = answer
         self._decode = decode
@@ -93,5 +93,7 @@ class Impostor(threading.Thread):
                         self.heard.append(message)
                     if self._answer is not None:
                         self._answer(caller, message)
+            except SSL.Error as error:
+                self.refusals.append(str(error))
             finally:
                 accepted.close()
