@@ -20,6 +20,7 @@ class Reason(Enum):
 
     UNKNOWN_IDENTITY = "unknown identity"
     WRONG_KEY = "wrong key"
+    STALE = "not of this handshake"
     LOOKUP_FAILED = "the key store failed"
     UNTRUSTED = "untrusted certificate"
     INCOMPATIBLE = "nothing in common"  # versions, suites, or a kind of proof
@@ -58,14 +59,15 @@ def handshake_failure(
     if isinstance(error, CertificateRefused):
         return Reason.UNTRUSTED, None, error.sentence
     if isinstance(handshake, ServerHandshake):
-        return _at_server(handshake, error, words)
+        version = getattr(connection, "get_protocol_version_name", str)()
+        return _at_server(handshake, error, words, version)
     if isinstance(handshake, ClientHandshake):
         return _at_client(handshake, error, words)
     return _elsewhere(error, words), None, words
 
 
 def _at_server(
-    handshake: ServerHandshake, error: BaseException | None, words: str
+    handshake: ServerHandshake, error: BaseException | None, words: str, version: str
 ) -> tuple[Reason, str | None, str]:
     identity = handshake.identity
     if handshake.refused:
@@ -81,10 +83,24 @@ def _at_server(
         if not handshake.known:
             return Reason.UNKNOWN_IDENTITY, identity, f"no key of {identity!r} is in force"
         if _says(words, _KEY):
-            return Reason.WRONG_KEY, identity, f"{identity!r} has another key than ours"
+            return _misfit(identity, version, words)
     if reason is Reason.INCOMPATIBLE and handshake.foreign:
         words = f"{words} (what it named can't be an identity of ours)"
     return reason, identity, words
+
+
+def _misfit(identity: str, version: str, words: str) -> tuple[Reason, str | None, str]:
+    """
+    What came doesn't fit the key of this identity.
+
+    In TLS 1.3 the key is proven by the hello's binder, before anything else; so what fails
+    behind it was changed on its way, or is of a handshake that was recorded (RFC 5355 section
+    2.8).  TLS 1.2 doesn't tell one from the other.
+    """
+    if version == "TLSv1.3" and "bad record mac" in words:
+        said = f"the hello is {identity!r}'s, and what follows isn't: changed, or replayed"
+        return Reason.STALE, identity, said
+    return Reason.WRONG_KEY, identity, f"{identity!r} has another key than ours"
 
 
 def _at_client(

@@ -44,6 +44,19 @@ class Server(SynchronousTestCase):
             known = self.reason(said(words), b"a", a=b"x")
             self.assertEqual(known[:2], (Reason.WRONG_KEY, "a"))
 
+    def test_replayed(self) -> None:
+        """In TLS 1.3 the key is proven by the hello: what doesn't fit later is another's."""
+        handshake = ServerHandshake({"a": b"x"}.get)
+        handshake.secret(b"a")
+        somebody = Somebody(handshake)
+        words = "decryption failed or bad record mac"
+        for version, reason in (("TLSv1.3", Reason.STALE), ("TLSv1.2", Reason.WRONG_KEY)):
+            somebody.get_protocol_version_name = lambda version=version: version
+            found = handshake_failure(somebody, said(words))
+            self.assertEqual(found[:2], (reason, "a"))
+        found = handshake_failure(somebody, said("binder does not verify"))
+        self.assertEqual(found[0], Reason.WRONG_KEY)
+
     def test_left(self) -> None:
         """A peer that just left isn't said to have had a wrong key."""
         for error in (ConnectionDone(), ConnectionLost(), None):
