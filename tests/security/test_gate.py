@@ -83,8 +83,8 @@ class FailsClosed(SynchronousTestCase):
                 request = Request(REGISTER_NEW, b"web")
                 found = [gate.ask(who, request, 1.0) for _ in range(3)]
                 self.assertEqual([one.allowed for one in found], [False] * 3)
-                by = ["gate" if who.proof is Proof.PLAIN else ""] * 3
-                self.assertEqual([one.by for one in found], [*by[:2], third or by[2]])
+                by = "gate" if who.proof is Proof.PLAIN else "invariant"
+                self.assertEqual([one.by for one in found], [by, by, third or by])
                 self.assertEqual(gate.over_limit[REGISTER_NEW], 1)
                 self.assertEqual(told, [], "it was denied, whatever the limits do")
 

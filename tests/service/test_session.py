@@ -211,9 +211,11 @@ class Settling(SynchronousTestCase):
             connection = self.open(KEY, Keys(SUBJECT))
             self.sessions.on_event = lambda *words: told.append(words)
             connection.broken = broken
-            self.sessions.lost(connection, None)
+            self.sessions.lost(connection, Failure(ConnectionDone()))
             self.assertEqual(self.core.told[-1], ("lost", "web-1"))
-        self.assertEqual(told, [("session.broken", SUBJECT, "bad record mac")])
+        closed = ("session.closed", SUBJECT, "")
+        broken = ("session.broken", SUBJECT, "bad record mac")
+        self.assertEqual(told, [closed, broken, closed])
 
     def test_in_order(self):
         """The first checker that knows the peer decides."""
@@ -287,7 +289,7 @@ class Settling(SynchronousTestCase):
             self.assertEqual(self.sessions.close_unheld(), 1)
             self.assertEqual([what for what, _ in self.core.told], told)
             self.assertEqual(self.sessions.close_unheld(), 0)
-            self.sessions.lost(connection, None)
+            self.sessions.lost(connection, Failure(ConnectionDone()))
             self.assertEqual([what for what, _ in self.core.told], ["opened", "lost"])
             [use] = self.sessions.uses
             self.assertEqual(use.open, 0)

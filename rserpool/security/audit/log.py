@@ -162,7 +162,8 @@ class AuditLog:
             return
         if repetition.crowded(key[0]):
             line = _in_general(line)
-            key = (key[0], str(line["what"]), str(line.get("action", "")))
+            words = (str(line.get(name, "")) for name in ("what", "action", "rule"))
+            key = (key[0], *words)
             if repetition.count(key):
                 return
         now = self._seconds()
@@ -199,6 +200,9 @@ def _in_general(line: Line) -> Line:
     proven = line.get("proof") in (Proof.PSK.value, Proof.CERTIFICATE.value)
     kept = ("what", "principal" if proven else "address", "proof", "action")
     common: Line = {key: line[key] for key in kept if key in line}
+    if line.get("rule") == LIMITS:
+        # It has taken all its budget: another thing than what it is refused for elsewhere.
+        common["rule"] = LIMITS
     return common | {"outcome": "too many different ones: only counted"}
 
 

@@ -71,6 +71,21 @@ class Writing(SynchronousTestCase):
         self.later(1)
         self.assertEqual([line["repeated"] for line in self.lines[2:]], [2, 2])
 
+    def test_over_a_limit(self):
+        """Of too many refusals to be told apart, it is told which were for a limit."""
+        for rule in ("rules", "limits"):
+            for identifier in range(repetition.MAXIMUM_REFUSALS + 5):
+                self.log.write(
+                    "registration.refused", self.subject(), b"web", identifier,
+                    action="asap.register.join", rule=rule,
+                )  # fmt: skip
+        *_, rules, limits = self.lines
+        self.assertNotIn("rule", rules)
+        self.assertEqual(limits, {**rules, "rule": "limits"})
+        self.later(1)
+        counts = [line["repeated"] for line in self.lines if "repeated" in line]
+        self.assertEqual(counts, [4, repetition.MAXIMUM_REFUSALS + 4])
+
     def test_odd_handles(self):
         """A handle can't forge a line, nor break one, whatever its octets."""
         for handle in (
