@@ -62,6 +62,9 @@ class Interop:
     most_items: int = 0
     #: Octets of one part of a handle table.
     table_bytes: int = MAXIMUM_LENGTH
+    #: Of an element's addresses those that aren't its association's are left out; else an
+    #: element that names such a one is refused.
+    usable_addresses: bool = False
     #: Elements are refused that a registrar of rsplib couldn't read: it would lose with them
     #: whatever else the message says.
     readable_only: bool = False

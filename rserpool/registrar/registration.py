@@ -107,7 +107,10 @@ class Registration:
         """Admit the element, or say why not."""
         request = self._request(channel.subject, message)
         decision = self._share.ask(channel, request, now)
-        why, cause = self._objection(channel, decision, data, message.element)
+        offered = message.element
+        if self._share.settings.interop.usable_addresses:
+            offered = _narrowed(channel, offered)
+        why, cause = self._objection(channel, decision, data, offered)
         if cause is None and request.permission == REGISTER_JOIN:
             known = self._share.handlespace.find(message.handle, message.element.identifier)
             if known is not None:
@@ -118,7 +121,7 @@ class Registration:
             home = 0 if former is None else former.home
             result = self._share.handlespace.register(
                 message.handle,
-                _placed(message.element, channel),
+                _placed(offered, channel),
                 home=self._share.server_id,
                 principal=_principal(channel.subject),
                 now=now,
@@ -249,6 +252,25 @@ def _placed(element: PoolElement, channel: Channel) -> PoolElement:
     return placed
 
 
+def _narrowed(channel: Channel, element: PoolElement) -> PoolElement:
+    """The element with those of its addresses alone that it may have, if it has any of them."""
+    known: Any = element.user_transport
+    kept = tuple(a for a in getattr(known, "addresses", ()) if _its_own(channel, a))
+    if not kept or kept == known.addresses:
+        return element
+    owner: Any = element
+    narrowed: PoolElement = attrs.evolve(
+        owner, user_transport=attrs.evolve(known, addresses=kept)
+    )
+    return narrowed
+
+
+def _its_own(channel: Channel, address: IPv4Address | IPv6Address) -> bool:
+    """Whether an element may have this address: its connection's, or its key's."""
+    networks = channel.subject.restrictions.networks
+    return address in channel.addresses or any(address in network for network in networks)
+
+
 def _principal(subject: Subject) -> str | None:
     return subject.name if subject.proven else None
 
@@ -270,9 +292,8 @@ def _breach(channel: Channel, element: PoolElement) -> str:
         element.user_transport, "addresses", ()
     )
     for address in addresses:
-        if address in channel.addresses or any(address in net for net in allowed.networks):
-            continue
-        return f"{address} is not an address of the connection"
+        if not _its_own(channel, address):
+            return f"{address} is not an address of the connection"
     return ""
 
 

@@ -56,6 +56,11 @@ class InteropTable:
         choice("all", "rfc"), default="all", rsplib="rfc",
         help="rfc: tell other registrars nothing of parameters that RFC 5354 doesn't have",
     )  # fmt: skip
+    user_addresses: str = setting(
+        choice("all", "usable"), default="all", rsplib="usable",
+        help="usable: leave out addresses of an element that aren't its association's; all: "
+        "refuse such an element",
+    )  # fmt: skip
     elements: str = setting(
         choice("any", "readable"), default="any", rsplib="readable",
         help="readable: refuse elements that registrars of rsplib can't read",
@@ -97,6 +102,7 @@ class InteropTable:
             full_presence=self.full_presence,
             always_asap_transport=self.asap_transport == "always",
             strip_parameters=self.peer_parameters == "rfc",
+            usable_addresses=self.user_addresses == "usable",
             keep_alive_identifier=self.keep_alive_pe_id,
             update_receiver=self.update_receiver,
             default_items=self.default_items,

@@ -71,7 +71,8 @@ class Listener(Factory):
         if self._port is None:
             return ""
         host: Any = self._port.getHost()
-        return f"{host.host} port {host.port}"
+        hosts = getattr(host, "hosts", (host.host,))  # SCTP may have several
+        return f"{', '.join(hosts)} port {host.port}"
 
     def listen(self, endpoint: IStreamServerEndpoint) -> "Deferred[IListeningPort]":
         """Start; fails with what the endpoint says (a port that is taken)."""

@@ -90,6 +90,21 @@ class Elements(SynchronousTestCase):
         answer = scene.register(channel, handle=handle[:32], address="192.0.2.7")
         self.assertFalse(answer.rejected)
 
+    def test_usable_addresses(self):
+        """Addresses that aren't the association's are left out; without others it's refused."""
+        own, other = ip_address("192.0.2.7"), ip_address("2001:db8::7")
+        both, foreign = (
+            SCTPTransport(port=1, addresses=found) for found in ((other, own), (other,))
+        )
+        scene, channel = self.scene(usable_addresses=True)
+        for _ in range(2):
+            self.assertFalse(scene.register(channel, transport=both).rejected)
+            [element] = scene.resolve(channel).elements
+            self.assertEqual(element.user_transport.addresses, (own,))
+        self.assertTrue(scene.register(channel, 2, transport=foreign).rejected)
+        scene, channel = self.scene()
+        self.assertTrue(scene.register(channel, transport=both).rejected, "unless asked for")
+
     def test_unreadable(self):
         """What rsplib can't read is refused, with what it is: else whole tables were lost."""
         scene, channel = self.scene(readable_only=True)

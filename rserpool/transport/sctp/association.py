@@ -21,7 +21,7 @@ from typing import Any
 
 from twisted.internet import main
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -192,13 +192,13 @@ class Association(FileDescriptor):
             self.reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802 - Twisted's name
-        """It is over: close the socket, in an orderly way if it has ended so."""
+        """It is over: close the socket, in an orderly way unless it was aborted."""
         if not self.connected:
             return
         if self._looking is not None and self._looking.active():
             self._looking.cancel()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
-        if self._aborted or not reason.check(ConnectionDone):
+        if self._aborted:
             options.abort(self.socket)
         else:
             _drain(self.socket)
