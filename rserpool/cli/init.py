@@ -2,13 +2,18 @@
 
 import argparse
 import os
+import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 from rserpool.cli import scope
 from rserpool.cli.outcome import DONE, Failure, tell
 from rserpool.security.certificate import index, make
 from rserpool.security.psk import keyfile
+from rserpool.security.psk.entry import check_identity
 
 _REGISTRAR = """\
 # A registrar of Reliable Server Pooling; every key is described in etc/registrar.toml.
@@ -36,7 +41,7 @@ _ELEMENT = """\
 pool = "{pool}"
 service = "tcp:127.0.0.1:8080"
 registrar = [{registrars}]
-psk = "{dir}/{element}.psk"
+psk = "{dir}/{file}"
 check = "tcp"
 """
 
@@ -54,32 +59,16 @@ rules = ["asap.register", "asap.deregister"]
 def init(args: argparse.Namespace) -> int:
     """Make an authority, the registrar's certificate, keys, rules and configurations."""
     directory = Path(args.dir).absolute()
-    if directory.exists() and any(directory.iterdir()):
-        raise Failure(f"{directory} isn't empty; give another directory, or empty it first")
     names = args.name or ["localhost", _hostname(), "127.0.0.1", "::1"]
-    elements = args.element or ["web-1", "web-2", "web-3"]
     names = list(dict.fromkeys(names))
     host = args.name[0] if args.name else "127.0.0.1"
     try:
-        if args.registrars < 1:
-            raise ValueError("--registrars: at least one")
+        if directory.exists() and any(directory.iterdir()):
+            raise Failure(f"{directory} isn't empty; give another directory, or empty it first")
+        elements = _files(args)
         found = scope.places(directory, args, host)
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        authority = make.authority("rserpool authority")
-        make.write(authority, str(directory / "ca.pem"), str(directory / "ca.key"))
-        for element in elements:
-            secret = os.urandom(32)
-            for file in ("elements", element.replace("/", "_")):
-                keyfile.add(str(directory / f"{file}.psk"), element, secret)
-        if args.registrars > 1:
-            _scope(directory, found, authority, names, args)
-        else:
-            _single(directory, authority, names, args)
-        text = _ELEMENT.format(
-            dir=directory, element=elements[0], pool="web",
-            registrars=", ".join(f'"{place.asap}"' for place in found),
-        )  # fmt: skip
-        (directory / "pe.toml").write_text(text)
+        with _whole(directory):
+            _make(directory, args, elements, found, names)
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:
@@ -91,6 +80,67 @@ def init(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _files(args: argparse.Namespace) -> dict[str, str]:
+    """
+    Each element, and the name of its key file.
+
+    :raise ValueError: what is asked for can't be made; nothing has been made yet.
+    """
+    if args.registrars < 1:
+        raise ValueError("--registrars: at least one")
+    if not str(Path(args.dir).absolute()).isprintable():
+        raise ValueError(f"{args.dir!r}: give a directory whose name can be printed")
+    if args.interface:
+        ip_address(args.interface)
+    files: dict[str, str] = {}
+    for element in dict.fromkeys(args.element or ["web-1", "web-2", "web-3"]):
+        check_identity(element)
+        file = f"{element.replace('/', '_')}.psk"
+        if file in {*files.values(), "elements.psk", f"{scope.ADMINISTRATOR}.psk"}:
+            raise ValueError(f"--element {element}: {file} is another key file's name already")
+        files[element] = file
+    return files
+
+
+@contextmanager
+def _whole(directory: Path) -> Iterator[None]:
+    """Take everything away again when not all of it could be made."""
+    there = directory.exists()
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield
+    except BaseException:
+        for path in directory.iterdir() if directory.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if directory.is_dir() and not there:
+            directory.rmdir()
+        raise
+
+
+def _make(
+    directory: Path,
+    args: argparse.Namespace,
+    elements: dict[str, str],
+    found: list[scope.Place],
+    names: list[str],
+) -> None:
+    authority = make.authority("rserpool authority")
+    make.write(authority, str(directory / "ca.pem"), str(directory / "ca.key"))
+    for element, file in elements.items():
+        secret = os.urandom(32)
+        for each in ("elements.psk", file):
+            keyfile.add(str(directory / each), element, secret)
+    if args.registrars > 1:
+        _scope(directory, found, authority, names, args)
+    else:
+        _single(directory, authority, names, args)
+    text = _ELEMENT.format(
+        dir=scope.quoted(directory), file=scope.quoted(next(iter(elements.values()))),
+        pool="web", registrars=", ".join(f'"{place.asap}"' for place in found),
+    )  # fmt: skip
+    (directory / "pe.toml").write_text(text)
+
+
 def _single(
     directory: Path, authority: make.Issued, names: list[str], args: argparse.Namespace
 ) -> None:
@@ -98,7 +148,7 @@ def _single(
     index.record(directory, registrar.certificate, "registrar")
     make.write(registrar, str(directory / "registrar.pem"), str(directory / "registrar.key"))
     text = _REGISTRAR.format(
-        dir=directory, port=args.port, interface=_interface(args),
+        dir=scope.quoted(directory), port=args.port, interface=_interface(args),
         server_id=f"{int.from_bytes(os.urandom(4), 'big') or 1:#010x}",
     )  # fmt: skip
     (directory / "registrar.toml").write_text(text)
@@ -127,12 +177,12 @@ def _interface(args: argparse.Namespace) -> str:
 
 
 def _say(
-    directory: Path, args: argparse.Namespace, names: list[str], elements: list[str]
+    directory: Path, args: argparse.Namespace, names: list[str], elements: dict[str, str]
 ) -> None:
     value = {
         "directory": str(directory),
         "names": names,
-        "elements": elements,
+        "elements": list(elements),
         "files": sorted(path.name for path in directory.iterdir()),
     }
     host = names[0]
@@ -144,7 +194,10 @@ def _say(
         _file("ca.pem, ca.key", "an authority; users get ca.pem, ca.key stays here"),
         _file("registrar.pem, registrar.key", f"the certificate for {', '.join(names)}"),
         _file("elements.psk", f"the keys of {', '.join(elements)}, for the registrar"),
-        *(_file(f"{name}.psk", f"the key of {name}: take it to its host") for name in elements),
+        *(
+            _file(file, f"the key of {one}: take it to its host")
+            for one, file in elements.items()
+        ),
         _file("rules.toml", "who may do what"),
         _file("registrar.toml, pe.toml", "ready to run"),
         "",
@@ -156,7 +209,10 @@ def _say(
 
 
 def _say_scope(
-    directory: Path, args: argparse.Namespace, found: list[scope.Place], elements: list[str]
+    directory: Path,
+    args: argparse.Namespace,
+    found: list[scope.Place],
+    elements: dict[str, str],
 ) -> None:
     value = {
         "directory": str(directory),
@@ -165,7 +221,7 @@ def _say_scope(
              "enrp": place.enrp}
             for place in found
         ],
-        "elements": elements,
+        "elements": list(elements),
         "files": sorted(str(p.relative_to(directory)) for p in directory.rglob("*.*")),
     }  # fmt: skip
     first = found[0]
@@ -181,7 +237,10 @@ def _say_scope(
         _file("  registrars.psk", "in each: its keys with the others, and with admin"),
         _file("admin.psk", "the keys to look at all of them: rserpool dump"),
         _file("elements.psk", f"the keys of {', '.join(elements)}; each registrar has a copy"),
-        *(_file(f"{name}.psk", f"the key of {name}: take it to its host") for name in elements),
+        *(
+            _file(file, f"the key of {one}: take it to its host")
+            for one, file in elements.items()
+        ),
         _file("pe.toml", "an element's configuration, which knows all registrars"),
         "",
         "Next:",

@@ -127,11 +127,16 @@ def write(
             f'"{other.name}={other.enrp}"' for other in found if other is not place
         )
         text = _REGISTRAR.format(
-            name=place.name, count=len(found), dir=place.directory, port=place.port,
+            name=place.name, count=len(found), dir=quoted(place.directory), port=place.port,
             enrp_port=place.enrp_port, interface=interface, peers=peers,
             server_id=f"{int.from_bytes(os.urandom(4), 'big') or 1:#010x}",
         )  # fmt: skip
         (place.directory / "registrar.toml").write_text(text)
+
+
+def quoted(text: object) -> str:
+    """Return what stands for it between the quotes of a TOML string."""
+    return str(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _pairs(found: list[Place]) -> Iterator[tuple[str, str, bytes]]:
