@@ -47,9 +47,13 @@ class Document:
 
     def place(self, *path: str | int) -> str:
         """``file:line`` of what is there, or else of what holds it."""
+        return f"{self.name}:{self.line(*path)}"
+
+    def line(self, *path: str | int) -> int:
+        """On which line it is, or else what holds it."""
         while path and path not in self._lines:
             path = path[:-1]
-        return f"{self.name}:{self._lines[path] if path else 1}"
+        return self._lines[path] if path else 1
 
 
 def lines(text: str) -> dict[Path, int]:

@@ -244,6 +244,9 @@ class RegistrarService(Service):
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
         self._introduce()
+        server_id = self.driver.registrar.server_id
+        words = f"{server_id:#010x}, security {self.config.registrar.security}"
+        self.audit.write("registrar.started", outcome=f"{words}, rserpool {release()}")
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         self._check = self._reactor.callLater(1, self._check_credentials)
@@ -399,7 +402,7 @@ class RegistrarService(Service):
             self._log.info("audit log begins after {head}", head=head)
 
     def _stopped(self, result: object) -> object:
-        self.audit.close()
+        self.audit.close("registrar.stopped")
         if self.config.audit.file:
             self._log.info("audit log ends with {head}", head=self.audit.journal.head)
         return result

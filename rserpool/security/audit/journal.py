@@ -52,6 +52,7 @@ class Journal:
         self._written = 0
         self._pending = bytearray()
         self._failing = False
+        self._missing = 0
 
     def open(self) -> None:
         """
@@ -86,7 +87,7 @@ class Journal:
             if not self._pending:
                 self.on_waiting()
             if len(self._pending) > MAXIMUM_PENDING:
-                self.lost += 1
+                self._lose()
             else:
                 self._pending += text + b"\n"
         return text
@@ -106,6 +107,9 @@ class Journal:
         self._written += count
         del self._pending[:count]
         self._failing = bool(self._pending)
+        if self._missing and not self._failing:
+            count, self._missing = self._missing, 0
+            self._mark("audit.lost", {"outcome": f"{count} lines before this one"})
 
     def reopen(self) -> None:
         """Open the file anew: who keeps logs has moved it away, perhaps (SIGHUP)."""
@@ -127,6 +131,14 @@ class Journal:
                 os.fsync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _lose(self) -> None:
+        """There is no room for a line: it is missed, and when there is room that is told."""
+        if not self._missing:
+            words = "{path}: too much waits to be written: from now on lines are lost"
+            self._log.critical(words, path=self.path)
+        self._missing += 1
+        self.lost += 1
 
     def _rotate(self) -> None:
         self.flush()

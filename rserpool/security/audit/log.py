@@ -144,11 +144,13 @@ class AuditLog:
         self._allowed.sweep(now)
         self._write_unwritten()
 
-    def close(self) -> None:
-        """Write what was counted, and end."""
+    def close(self, what: str = "") -> None:
+        """Write what was counted, and end; `what` is the last line."""
         self._refused.end()
         self._allowed.end()
         self._write_unwritten()
+        if what:
+            self._write({"what": what})
         self.journal.close()
 
     def _write_unwritten(self) -> None:

@@ -48,16 +48,20 @@ def _parse(content: bytes, name: str) -> Policy:
     reader = _Reader(document)
     policy = reader.policy()
     if reader.faults:
-        raise RulesError(reader.faults)
+        raise RulesError([words for _, words in sorted(reader.faults, key=lambda one: one[0])])
     return policy
 
 
 class _Reader:
-    """Collects faults, so that one run finds them all."""
+    """
+    Collects faults, so that one run finds them all.
+
+    :ivar faults: on which line, and what.
+    """
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self.faults: list[str] = []
+        self.faults: list[tuple[int, str]] = []
 
     def policy(self) -> Policy:
         values = self._document.values
@@ -192,7 +196,8 @@ class _Reader:
                 self._fault(f"{where} has no {key!r} (only {wanted})", *place, key)
 
     def _fault(self, words: str, *place: str | int) -> None:
-        found = f"{self._document.place(*place)}: {words}"
+        line = self._document.line(*place)
+        found = line, f"{self._document.name}:{line}: {words}"
         if found not in self.faults:
             self.faults.append(found)
 

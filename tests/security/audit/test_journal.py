@@ -1,12 +1,14 @@
 """The journal: files that go on where they ended, are rotated, and survive a full disk."""
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from rserpool.security.audit import journal as journals
 from rserpool.security.audit.chain import Head, Verifier
 from rserpool.security.audit.journal import Journal
 
@@ -118,6 +120,30 @@ class Keeping(SynchronousTestCase):
         for _ in range(1000):
             journal.flush()
         self.assertEqual(self.faults(head=journal.head), [])
+
+    def test_lost(self):
+        """What has no room while a disk is full is lost; that is told, and how much."""
+        self.patch(journals, "MAXIMUM_PENDING", 500)
+        journal = self.journal()
+        real, full = os.write, [True]
+
+        def write(descriptor, data):
+            if full[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(descriptor, data)
+
+        self.patch(os, "write", write)
+        self.write(journal, 20)
+        full[0] = False
+        self.write(journal, 0)
+        journal.flush()
+        self.write(journal, 2)
+        self.assertGreater(journal.lost, 10)
+        words = f"{journal.lost} lines before line {journal.head.seq - 2} were taken out"
+        self.assertEqual(self.faults(head=journal.head), [words])
+        lines = [json.loads(line) for line in Path(self.path).read_bytes().splitlines()]
+        told = [line["outcome"] for line in lines if line["what"] == "audit.lost"]
+        self.assertEqual(told, [f"{journal.lost} lines before this one"])
 
     def test_without_file(self):
         """Without a file there is a chain all the same."""

@@ -74,15 +74,15 @@ rules = ["nothing"]
         self.assertEqual(
             [(fault.split(":")[1], fault.split(": ", 1)[1]) for fault in error.faults],
             [
-                ("19", "gates.\"pool:web\".users.x.rules: "
-                 "'!asap' is never reached: 'asap' wins"),
-                ("21", "gates.\"pool-hex:776562\".users.x.rules: "
-                 "'nothing' isn't a permission, nor the beginning of one"),
-                ("20", "gate 'pool-hex:776562': the same pool has another gate"),
-                ("16", "users.web-1.roles: there is no role 'wbe'; did you mean 'web'?"),
                 ("9", "roles.other.rules: 'asap.regster' isn't a permission, nor the beginning "
                  "of one"),
                 ("11", "roles.other.rules: 'asap.register' is never reached: 'asap' wins"),
+                ("16", "users.web-1.roles: there is no role 'wbe'; did you mean 'web'?"),
+                ("19", "gates.\"pool:web\".users.x.rules: "
+                 "'!asap' is never reached: 'asap' wins"),
+                ("20", "gate 'pool-hex:776562': the same pool has another gate"),
+                ("21", "gates.\"pool-hex:776562\".users.x.rules: "
+                 "'nothing' isn't a permission, nor the beginning of one"),
             ],
         )  # fmt: skip
 
