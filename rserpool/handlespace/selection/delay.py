@@ -30,7 +30,12 @@ class WeightedRandomDPFSelection(Drawn):
     """By a weight that shrinks with the distance."""
 
     def weight(self, element: Element) -> int:
-        """What is left of the weight: nothing only if it was 0, as near or far as it may be."""
+        """
+        What is left of the weight; no less than 1, as rsplib has it, however far it is.
+
+        A weight of 0 stays 0: the element is never drawn (RFC 5356 section 3.2).
+        """
         policy = element.policy
         assert isinstance(policy, WeightedRandomDPF)
-        return policy.weight * max(1, _WHOLE - policy.distance * policy.dpf)
+        left = policy.weight * max(0, _WHOLE - policy.distance * policy.dpf)
+        return max(left, _WHOLE) if policy.weight else 0
