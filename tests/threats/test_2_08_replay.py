@@ -8,7 +8,7 @@ from OpenSSL import SSL
 from rserpool.wire import asap, enrp
 from rserpool.wire.framing import Splitter
 from tests.registrar.scene import registration
-from tests.site import until
+from tests.site import Site, until
 from tests.threats import early
 from tests.threats.middle import UP, Middle, untouched
 from tests.threats.replaying import Player, record, replay
@@ -336,6 +336,21 @@ class BetweenRegistrars(Scoped):
         self.assertGreater(seen, 0)
         self.no_errors()
 
+    def elsewhere(self):
+        """What an element has said to r1 is nothing at r2, which has the same keys."""
+        middle = Middle(self, self.site.port)
+
+        def session():
+            with Line(middle.port, self.key()) as line:
+                self.assertEqual([line.tell(JOINING), line.tell(LEAVING)], [[JOINED], [LEFT]])
+
+        up, _ = record(middle, session)
+        until(self.agreed)
+        with self.unchanged():
+            for first in (None, 1):
+                replay(self.site.port_of("r2"), up, first=first)
+        until(lambda: "handshake.refused" in self.audits("r2"))
+
     def audits(self, *names):
         """What stands in the audit logs of these."""
         found = set()
@@ -371,4 +386,30 @@ class BetweenRegistrars(Scoped):
             with self.assertRaises((SSL.Error, OSError)):
                 Line(player.port, self.peer_key(), decode=enrp).tell(there)
             player.stop()
+        self.elsewhere()
+        self.no_errors()
+
+
+class Insecure(Attacked):
+    """Where security is none, it can be said again: so what is tried above is an attack."""
+
+    def setUp(self):
+        self.site = Site(self, secure=False)
+        self.registrar = self.site.registrar(*SETTINGS)
+
+    def test_replayed(self):
+        """The same without TLS."""
+        middle = Middle(self, self.site.port, tls=False)
+
+        def session(*said):
+            with Line(middle.port) as line:
+                for message in said:
+                    line.tell(message)
+
+        joining, _ = record(middle, lambda: session(JOINING))
+        leaving, _ = record(middle, lambda: session(LEAVING))
+        self.assertEqual(self.digest()["elements"], 0)
+        for said, count in ((joining, 1), (leaving, 0)):
+            replay(self.site.port, said)
+            self.assertEqual(self.digest()["elements"], count)
         self.no_errors()
