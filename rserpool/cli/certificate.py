@@ -20,6 +20,7 @@ from rserpool.security.certificate.name import (
     valid_from,
     valid_until,
     when,
+    whom,
 )
 from rserpool.security.psk.entry import parse_entry
 
@@ -102,7 +103,7 @@ MANY = 20
 def _described_list(crl: x509.CertificateRevocationList) -> dict[str, Any]:
     end = crl.next_update_utc
     return {
-        "issuer": crl.issuer.rfc4514_string(),
+        "issuer": whom(crl.issuer),
         "number": lists.number(crl),
         "valid-from": when(crl.last_update_utc.timestamp()),
         "valid-until": None if end is None else when(end.timestamp()),
@@ -134,8 +135,8 @@ def _lines_of_list(value: dict[str, Any]) -> list[str]:
 
 def _described(certificate: x509.Certificate) -> dict[str, Any]:
     return {
-        "subject": certificate.subject.rfc4514_string(),
-        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": whom(certificate.subject),
+        "issuer": whom(certificate.issuer),
         "names": names(certificate),
         "serial": f"{certificate.serial_number:x}",
         "valid-from": when(valid_from(certificate)),

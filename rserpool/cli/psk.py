@@ -29,6 +29,12 @@ def add(args: argparse.Namespace) -> int:
         *([f"not-before={args.not_before}"] if args.not_before else []),
         *([f"not-after={args.not_after}"] if args.not_after else []),
     ]
+    for pool in args.pool:
+        if ";" in pool or pool != pool.strip():
+            raise Failure(
+                f"--pool {pool!r}: a key file has no room for a handle with ';' in it, or with "
+                "a space at its ends; let rules say who may be in that pool"
+            )
     secret = os.urandom(KEY)
     _add_both(args, secret, ";".join(options))
     value = {"file": args.file, "identity": args.identity}

@@ -30,6 +30,7 @@ from rserpool.service.kinds import local_endpoint
 from rserpool.service.options import release
 from rserpool.service.uses import Use
 from rserpool.transport import endpoints
+from rserpool.transport.allowance import Allowance
 
 if TYPE_CHECKING:
     from rserpool.service.maker import RegistrarService
@@ -93,11 +94,8 @@ class Status:
                  "connections": len(listener.connections)}
                 for text, listener in service.listeners
             ],
-            "connections": {
-                "open": len(service.allowance),
-                "refused": service.allowance.refused,
-                "failed-handshakes": service.allowance.failed_handshakes,
-            },
+            "connections": _connections(service.allowance),
+            "peer-connections": _connections(service.peer_allowance),
             "limits": self._limits(),
             "audit": {
                 "head": str(service.audit.journal.head), "lost": service.audit.journal.lost,
@@ -187,6 +185,15 @@ class Status:
 
     def _listening(self, port: IListeningPort) -> None:
         self._port = port
+
+
+def _connections(allowance: Allowance) -> dict[str, int]:
+    """How many there are, and how many weren't let in."""
+    return {
+        "open": len(allowance),
+        "refused": allowance.refused,
+        "failed-handshakes": allowance.failed_handshakes,
+    }
 
 
 def digest(handlespace: Handlespace) -> dict[str, object]:
@@ -310,12 +317,18 @@ class _Metrics(Collector):
         for one in values["peers"]:
             agreed.add_metric([one["server-id"]], int(one["synchronized"]))
         yield agreed
-        for name in ("refused", "failed-handshakes"):
-            yield CounterMetricFamily(
-                f"rserpool_connections_{name.replace('-', '_')}",
-                f"connections: {name}",
-                value=values["connections"][name],
-            )
+        yield GaugeMetricFamily(
+            "rserpool_peer_connections",
+            "open connections of other registrars",
+            value=values["peer-connections"]["open"],
+        )
+        for key in ("connections", "peer-connections"):
+            for name in ("refused", "failed-handshakes"):
+                yield CounterMetricFamily(
+                    f"rserpool_{key}_{name}".replace("-", "_"),
+                    f"{key.replace('-', ' ')}: {name}",
+                    value=values[key][name],
+                )
         for family, words, key in (
             ("over_limit", "requests and connections over a limit, by limit", "over"),
             ("would_deny", "what rules deny, where they only report", "would-deny"),

@@ -54,6 +54,11 @@ class Adding(SynchronousTestCase):
         """The element's file is another than the registrar's."""
         self.assertIn("--to", self.refused(self.file, "web-2", "--to", self.file))
 
+    def test_pool(self):
+        """A handle that would be read otherwise than it was given is refused."""
+        for pool in ("a;b", " a", "a "):
+            self.assertIn("--pool", self.refused(self.file, "web-2", "--pool", pool))
+
     def test_over(self):
         """A key that is over before it begins to be used is a slip."""
         words = self.refused(self.file, "web-2", "--not-after", "2020-01-01")

@@ -99,6 +99,21 @@ class Telling(SynchronousTestCase):
              "last": "now"},
         )  # fmt: skip
 
+    def test_peer_connections(self):
+        """Those of other registrars are told apart from those of elements and users."""
+        self.made.peer_allowance.opened("192.0.2.1")
+        self.made.peer_allowance.failed("192.0.2.1")
+        self.made.peer_allowance.refused += 2
+        told = json.loads(self.status.json())
+        self.assertEqual(
+            told["peer-connections"], {"open": 1, "refused": 2, "failed-handshakes": 1}
+        )
+        self.assertEqual(told["connections"]["failed-handshakes"], 0)
+        text = self.status.metrics().decode()
+        for line in ("rserpool_peer_connections 1", "rserpool_peer_connections_refused_total 2",
+                     "rserpool_peer_connections_failed_handshakes_total 1"):  # fmt: skip
+            self.assertIn(line, text)
+
     def test_metrics(self):
         """Prometheus understands what it gets."""
         fill(self.made, b"web")

@@ -80,7 +80,25 @@ def pools(certificate: x509.Certificate) -> frozenset[bytes]:
 
 def names(certificate: x509.Certificate) -> list[str]:
     """Return every DNS name, IP address and URI, for people."""
-    return [*hosts(certificate), *uris(certificate)]
+    return [printable(name) for name in (*hosts(certificate), *uris(certificate))]
+
+
+def printable(text: str) -> str:
+    """
+    Return a text of somebody else's choosing as people may see it.
+
+    Who hasn't proven anything yet may show whatever certificate he likes: what a terminal
+    would obey, or begins a line of a log, is escaped, and what is long is cut off.
+    """
+    cut = text if len(text) <= MAXIMUM_NAME else f"{text[:MAXIMUM_NAME]}..."
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )
+
+
+def whom(name: x509.Name) -> str:
+    """Return whom a certificate is of, or by, for people."""
+    return printable(name.rfc4514_string())
 
 
 def principal(certificate: x509.Certificate) -> str | None:

@@ -12,7 +12,14 @@ from cryptography import x509
 from OpenSSL import SSL
 from service_identity import VerificationError
 
-from rserpool.security.certificate.name import hosts, valid_from, valid_until, when
+from rserpool.security.certificate.name import (
+    hosts,
+    printable,
+    valid_from,
+    valid_until,
+    when,
+    whom,
+)
 
 # From OpenSSL's x509_vfy.h: the numbers are part of its interface.
 _NOT_YET_VALID, _EXPIRED, _INVALID_CA = 9, 10, 79
@@ -52,7 +59,7 @@ class CertificateRefused(SSL.Error):
 
 def name_refused(certificate: x509.Certificate, wanted: str) -> str:
     """Say that the certificate is somebody else's."""
-    found = hosts(certificate)
+    found = [printable(name) for name in hosts(certificate)]
     if not found:
         return f"the certificate is for no host at all, and {wanted} was wanted"
     more = f" and {len(found) - _MANY} more" if len(found) > _MANY else ""
@@ -84,7 +91,7 @@ def chain_refused(
 
 
 def _of(certificate: x509.Certificate | None) -> str:
-    return "" if certificate is None else f" ({certificate.subject.rfc4514_string()})"
+    return "" if certificate is None else f" ({whom(certificate.subject)})"
 
 
 def _on(

@@ -11,10 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.security.certificate.name import ascii_host, hosts, names, principal, when
 
 
-def certificate(*alternatives: x509.GeneralName) -> x509.Certificate:
+def certificate(
+    *alternatives: x509.GeneralName, common: str = "common.example"
+) -> x509.Certificate:
     """Return a certificate with these alternative names and a common name."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "common.example")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()

@@ -7,12 +7,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.certificate import make
+from rserpool.security.certificate.name import names
 from rserpool.security.certificate.refusal import (
+    _INVALID_CA,
     CertificateRefused,
     chain_refused,
     explain,
     name_refused,
 )
+from tests.security.certificate.test_name import certificate
 
 CA = make.authority("CA")
 
@@ -37,6 +40,19 @@ class Sentences(SynchronousTestCase):
         text = name_refused(shown(*(f"h{n}.example" for n in range(200))), "b.example")
         self.assertIn("and 195 more", text)
         self.assertLess(len(text), 200)
+
+    def test_unprintable(self) -> None:
+        """What a stranger writes into a certificate moves no cursor and begins no line."""
+        wild = "a\x1b[2J\n2026 forged.example" + 1000 * "x"
+        text = name_refused(
+            certificate(x509.DNSName(wild), x509.UniformResourceIdentifier(wild)), "b.example"
+        )
+        self.assertTrue(text.isprintable())
+        self.assertIn(r"a\x1b[2J\n2026 forged.example", text)
+        self.assertLess(len(text), 400)
+        named = certificate(common="\x1b[31mred")
+        self.assertTrue(chain_refused(_INVALID_CA, named, 1, "ca.pem").isprintable())
+        self.assertTrue(all(map(str.isprintable, names(certificate(x509.DNSName(wild))))))
 
     def test_no_name(self) -> None:
         """A certificate without a host's name is for no host."""
