@@ -105,6 +105,28 @@ class OfAnother(Scoped):
         [answer] = self.at("r2", self.key(), "127.0.0.1").tell(registration(1))
         self.assertFalse(answer.rejected)
 
+    def test_said(self):
+        """Whose an element is it doesn't say itself, at no registrar; nor which its home is."""
+        r2 = self.server_id("r2")
+        spoofed = registration(2, principal="web-1", home=r2)
+        spoofer = Answering(self.at("r1", self.key("web-2"), "127.0.0.1"), spoofed)
+        until(lambda: self.digest_of("r2") == self.digest())
+        [known] = [p for p in self.site.status_of("r2")["peers"] if p["name"] == "r1"]
+        self.assertEqual(known["elements"], 2)
+        [answer] = self.at("r2", self.anonymous()).tell(RESOLUTION)
+        self.assertEqual({one.principal for one in answer.elements}, {None})
+        leaving = asap.Deregistration(handle=b"web", identifier=2)
+        with self.unchanged():
+            for name in self.running:
+                [answer] = self.at(name, self.key()).tell(leaving)
+                self.refused(answer)
+        self.site.kill("r1")
+        spoofer.join(10)
+        [answer] = self.at("r2", self.key(), "127.0.0.1").tell(registration(2))
+        self.assertEqual(answer.error.causes, (NonUniquePEIdentifier(),))
+        [answer] = self.at("r2", self.key("web-2"), "127.0.0.1").tell(registration(2))
+        self.assertFalse(answer.rejected)
+
     def test_sign_of_life(self):
         """Nobody keeps another's element in the pool when it has fallen silent."""
         silent = self.at("r1", self.key("web-3"), "127.0.0.1")
