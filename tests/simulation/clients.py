@@ -124,7 +124,7 @@ class Reactor:
         return connector
 
 
-def endpoint(reactor: Any, description: str, timeout: float) -> TCP4ClientEndpoint:
+def endpoint(reactor: Any, description: str, timeout: float, *_: object) -> TCP4ClientEndpoint:
     """Take the place of Twisted's parser, which looks for plugins in files each time."""
     _, host, port = description.split(":")
     return TCP4ClientEndpoint(reactor, host, int(port), timeout)
