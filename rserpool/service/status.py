@@ -125,7 +125,8 @@ class Status:
         """How much was over a limit, or would have been denied."""
         service = self._service
         gate = service.gate
-        over = Counter({name: count for name, count in gate.over_limit.items() if count})
+        # Each of them from the start, with 0: what begins at 1 alarms nobody who watches rates.
+        over = Counter(gate.over_limit)
         for allowance in (service.allowance, service.peer_allowance):
             over.update(allowance.over_limit)
         over["keep-alives"] = service.driver.registrar.counters.keep_alives_over_limit
@@ -133,7 +134,7 @@ class Status:
             "mode": service.config.limits.mode,
             "over": dict(over),
             "authorization": service.config.registrar.authorization,
-            "would-deny": {name: count for name, count in gate.reported.items() if count},
+            "would-deny": dict(gate.reported),
         }
 
     def digest(self) -> bytes:

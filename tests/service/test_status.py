@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, HTTPConnectionPool, readBody
 
 from rserpool.registrar.events import Channel, Protocol
-from rserpool.security.decisions import Proof, Subject
+from rserpool.security.decisions import PERMISSIONS, Proof, Subject
 from rserpool.service import status
 from rserpool.wire import asap
 from tests.registrar.scene import registration
@@ -113,6 +113,18 @@ class Telling(SynchronousTestCase):
         for line in ("rserpool_peer_connections 1", "rserpool_peer_connections_refused_total 2",
                      "rserpool_peer_connections_failed_handshakes_total 1"):  # fmt: skip
             self.assertIn(line, text)
+
+    def test_over(self):
+        """Each limit has its count from the start, 0 as well, for whoever watches it."""
+        self.made.gate.over_limit["asap.resolve"] += 2
+        limits = json.loads(self.status.json())["limits"]
+        self.assertEqual(limits["over"]["asap.resolve"], 2)
+        kinds = {*PERMISSIONS, "connections", "connection-rate", "handshake-failures",
+                 "keep-alives"}  # fmt: skip
+        self.assertLessEqual(kinds, set(limits["over"]))
+        text = self.status.metrics().decode()
+        self.assertIn('rserpool_over_limit_total{limit="asap.resolve"} 2.0', text)
+        self.assertIn('rserpool_over_limit_total{limit="enrp.takeover"} 0.0', text)
 
     def test_metrics(self):
         """Prometheus understands what it gets."""
