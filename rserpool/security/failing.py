@@ -81,6 +81,17 @@ class Around:
         """What the inner one checks."""
         return self.inner.checker.credentialInterfaces
 
+    @property
+    def warnings(self) -> Iterable[str]:
+        """Those of the inner one, if it has any."""
+        found: Iterable[str] = getattr(self.inner, "warnings", ())
+        return found
+
+    def changes(self) -> Iterable[float]:
+        """When the inner one may answer otherwise, if it can tell."""
+        found: Iterable[float] = getattr(self.inner, "changes", tuple)()
+        return found
+
     def requestAvatarId(self, credentials: Any) -> Any:  # noqa: N802
         """Ask the inner one."""
         return self.inner.checker.requestAvatarId(credentials)

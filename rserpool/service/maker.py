@@ -115,7 +115,7 @@ class RegistrarService(Service):
         table = config.registrar
         self.gate = Gate(
             security.authorizer,
-            security.limits or Budgets(config.rates),
+            Budgets(config.rates) if security.limits is None else security.limits,
             required=config.required,
             plain_resolution=table.plain_resolution,
             authorization=config.authorization,

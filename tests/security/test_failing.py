@@ -33,6 +33,9 @@ class Failing(SynchronousTestCase):
             verifyObject(IAuthentication, made)
             self.assertEqual(made.keys.lookup("web-1").identity, "web-1")
             self.assertEqual(list(made.reload()), [])
+            self.assertEqual((list(made.warnings), list(made.changes())), ([], []))
+            made.inner.keys.warnings = ("weak",)
+            self.assertEqual(list(made.warnings), ["weak"])
             self.assertEqual(provider(text)[-len(self.path) :], self.path)
 
     def test_refusing(self):

@@ -99,6 +99,17 @@ class Asking:
         """What the inner one checks."""
         return self._inner.checker.credentialInterfaces
 
+    @property
+    def warnings(self) -> Iterable[str]:
+        """Those of the inner one, if it has any."""
+        found: Iterable[str] = getattr(self._inner, "warnings", ())
+        return found
+
+    def changes(self) -> Iterable[float]:
+        """When the inner one may answer otherwise, if it can tell."""
+        found: Iterable[float] = getattr(self._inner, "changes", tuple)()
+        return found
+
     def requestAvatarId(self, credentials: Any) -> "Deferred[Subject]":  # noqa: N802
         """First the inner one, then the command; both must agree."""
         return ensureDeferred(self._asked(credentials))

@@ -125,7 +125,7 @@ class AuditLog:
         if allowed.count(key):
             return
         if allowed.crowded(subject.key) and allowed.count(
-            (subject.key, "decision.allowed", request.permission)
+            _general(subject.key, "decision.allowed", request.permission)
         ):
             return
         line = _decided("decision.allowed", subject, request, decision)
@@ -165,7 +165,7 @@ class AuditLog:
         if repetition.crowded(key[0]):
             line = _in_general(line)
             words = (str(line.get(name, "")) for name in ("what", "action", "rule"))
-            key = (key[0], *words)
+            key = _general(key[0], *words)
             if repetition.count(key):
                 return
         now = self._seconds()
@@ -195,6 +195,11 @@ def _key(subject: Subject | None, what: str, *more: str | bytes | int | None) ->
     if subject is None:
         return ("", what, *more)
     return (subject.key, what, subject.name, subject.identity, subject.address, *more)
+
+
+def _general(owner: str | bytes | int | None, what: str, action: str, rule: str = "") -> Key:
+    """What tells the lines from others that only count one party's."""
+    return (owner, what, action, rule)
 
 
 def _in_general(line: Line) -> Line:
