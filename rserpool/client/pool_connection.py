@@ -36,6 +36,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from rserpool.client.causes import in_words
+from rserpool.client.drawing import Drawn, Draws, Exhausted
 from rserpool.client.failover import Failover, Standing, objection
 from rserpool.client.line import Line, words
 from rserpool.client.pool_user import NoAnswer, PoolUser
@@ -72,6 +73,10 @@ class PoolConnection:
         and the element after that is tried.  May answer with a Deferred.
     :param downgrade: allows a failover from TLS to none.
     :param ended: told why the connection is over, when it has been lost and no element is left.
+    :param draws: by which elements are chosen, where the policy allows it, so that the element
+        can be shown that it was chosen by chance (:mod:`rserpool.client.drawing`).
+    :ivar proof: that of the element in use, when the factory builds the protocol that sends it;
+        empty where there is none.
     """
 
     _log = Logger(namespace="rserpool.client")
@@ -87,8 +92,11 @@ class PoolConnection:
         approve: Callable[[Failover], Any] = lambda failover: True,
         downgrade: bool = False,
         ended: Callable[[NoElement], object] = lambda why: None,
+        draws: Draws | None = None,
     ) -> None:
         self.handle = handle
+        self.proof = b""
+        self._draws = draws
         self.element: PoolElement | None = None
         self.standing: Standing | None = None
         self._user = user
@@ -136,20 +144,25 @@ class PoolConnection:
                 continue
             refusal = await self._refusal(element, standing, why)
             if not refusal and not self._stopped and not line.lost:
+                self.proof = chooser.proof() if isinstance(chooser, Drawn) else b""
                 return self._taken(element, standing, line)
             troubles.append(f"{_name(element)}: {refusal or 'it hung up'}")
             line.abandon()
             chooser.failed(element.identifier)
         raise NoElement("; ".join(troubles) or f"the pool {self.handle!r} has no elements")
 
-    async def _chooser(self, without: frozenset[int]) -> Chooser:
+    async def _chooser(self, without: frozenset[int]) -> Chooser | Drawn:
         try:
             found = await self._user.resolve(self.handle)
         except NoAnswer as error:
             raise NoElement(f"no registrar answers: {error}") from None
         if found.refusal is not None:
             raise NoElement(f"the registrar refuses: {in_words(found.refusal)}")
-        chooser = self._user.chooser(found)
+        try:
+            drawn = None if self._draws is None else self._draws.draw(found)
+        except Exhausted as error:
+            raise NoElement(str(error)) from None
+        chooser = drawn or self._user.chooser(found)
         for identifier in without:
             chooser.failed(identifier)
         return chooser

@@ -5,7 +5,8 @@ Note [What is signed, and what isn't]
 
 Handle, PE identifier, policy and user transport: by whom users are served, and how they choose.
 Not the home registrar, which a takeover changes, nor the registration life, which registrars
-count in their own ways, nor the ASAP Transport, which no user sees.
+count in their own ways, nor the ASAP Transport, which no user sees; and not the distance in a
+policy that has one, which registrars measure.
 """
 
 import struct
@@ -33,10 +34,13 @@ class Signs(Protocol):
 
 def statement(handle: bytes, element: PoolElement) -> bytes:
     """What the element states: each part says how long it is."""
+    policy: Any = element.policy
+    if hasattr(policy, "distance"):
+        policy = attrs.evolve(policy, distance=0)
     return b"".join((
         _IDENTIFIER.pack(element.identifier, len(handle)),
         handle,
-        parameters.encode(element.policy),
+        parameters.encode(policy),
         parameters.encode(element.user_transport),
     ))  # fmt: skip
 

@@ -71,7 +71,7 @@ class User:
         self.reported.append(identifier)
 
 
-class Connections(TestCase):
+class Scene(TestCase):
     """Elements on loopback, with TLS or without."""
 
     timeout = 30
@@ -151,6 +151,10 @@ class Connections(TestCase):
             for line in list(factory.open):
                 line.transport.abortConnection()
         yield deferLater(reactor, 0.05)
+
+
+class Connections(Scene):
+    """Who is connected to, and what comes of it."""
 
     @inlineCallbacks
     def test_failover(self):

@@ -8,6 +8,7 @@ from rserpool.client.statement import ELEMENT_SIGNATURE, signatures, signed, sta
 from rserpool.security.signing.signature import Signature
 from rserpool.wire import asap
 from rserpool.wire.compiled import KNOWN
+from rserpool.wire.delay import WeightedRandomDPF
 from rserpool.wire.layout import tlv
 from rserpool.wire.policies import LeastUsed
 from tests.client.scene import HOME, element, granted, keep_alive, membership, sent
@@ -45,6 +46,15 @@ class Statement(SynchronousTestCase):
             self.assertEqual(
                 statement(b"web", one), statement(b"web", attrs.evolve(one, **changes))
             )
+
+    def test_distance(self):
+        """So may the distance in a policy, which registrars measure; nothing else of it."""
+        near, far, light = (
+            statement(b"web", element(1, WeightedRandomDPF(weight=w, dpf=7, distance=d)))
+            for w, d in ((5, 0), (5, 80), (4, 0))
+        )
+        self.assertEqual(near, far)
+        self.assertNotEqual(near, light)
 
     def test_type(self):
         """Its type is of those that are skipped without a word, and is nobody else's."""
