@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import PoolConnection
+from rserpool.client import PoolConnection, PoolUser
 from rserpool.security.cookies import CookieKeyring
 from rserpool.security.psk.entry import parse_entry
 from rserpool.service import config, pe_options
@@ -96,7 +96,7 @@ class Threats(SynchronousTestCase):
     """docs/threats.rst: what it names is there."""
 
     FIELDS = ("Threat", "Mechanism", "Settings", "Code", "Tests")
-    PROGRAMS = {"PoolConnection": PoolConnection, "CookieKeyring": CookieKeyring}
+    PROGRAMS = {one.__name__: one for one in (PoolConnection, PoolUser, CookieKeyring)}
 
     def setUp(self):
         text = (ROOT / "docs" / "threats.rst").read_text()
