@@ -5,6 +5,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TookTooLong
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -28,6 +29,7 @@ class Line(Protocol):
     :param lost: told when it has ended, and why, once it was the application's.
     :ivar ready: how it is secured, when it is up; fails if it doesn't come about.
     :ivar why: what the application finds wrong with it, or nothing.
+    :ivar goodbye: it has ended as connections do: the element is there, and has had enough.
     """
 
     transport: Any
@@ -38,6 +40,7 @@ class Line(Protocol):
         self.ready: Deferred[Standing] = Deferred()
         self.why = ""
         self.lost = False
+        self.goodbye = False
         self._security = security
         self._told = lost
         self._unread = b""
@@ -88,6 +91,7 @@ class Line(Protocol):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # noqa: N802
         """It is over."""
         self.lost = True
+        self.goodbye = reason.check(ConnectionDone) is not None
         self._failed(reason.value)
         if self._inner is not None:
             self._inner.connectionLost(reason)

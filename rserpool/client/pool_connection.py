@@ -225,7 +225,10 @@ class PoolConnection:
             self._stopped = True  # by the application itself
             return
         failed = self.element.identifier
-        self._user.report(self.handle, failed)
+        # One that hangs up in good order can be reached: many of its users would else have it
+        # removed, just because it is restarted or has no patience with who is idle.
+        if line.why or not line.goodbye:
+            self._user.report(self.handle, failed)
         again = ensureDeferred(self._connect(why, frozenset({failed})))
         again.addErrback(self._over)
 

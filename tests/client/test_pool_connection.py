@@ -184,6 +184,20 @@ class Connections(Scene):
         self.assertEqual((len(self.told), self.over), (1, []))
 
     @inlineCallbacks
+    def test_goodbye(self):
+        """An element that hangs up in good order is left, and isn't called unreachable."""
+        for plain in (False, True):
+            self.setUp()
+            first, second = self.serve(1, plain=plain), self.serve(2, plain=plain)
+            yield self.connection().start()
+            yield self.until(lambda first=first: first.said)
+            first.open[0].transport.loseConnection()
+            yield self.until(lambda second=second: second.said)
+            self.assertEqual(self.user.reported, [])
+            self.assertEqual(len(self.told), 1, "the application hears of it all the same")
+            yield self.settle()
+
+    @inlineCallbacks
     def test_veto(self):
         """Whom the application doesn't want, or fails to judge, gets no word; the next may."""
 
