@@ -4,10 +4,26 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.security.testing import RegistrarBox
+from rserpool.security import testing
+from tests import secrets
 from tests.site import ROOT
 
 KEYS = "psk:{directory}/elements.psk"
+
+
+class RegistrarBox(testing.RegistrarBox):
+    """One in whose logs no key may stand."""
+
+    def stop(self):
+        """Search them before they are gone."""
+        keys = secrets.of(self._scratch)
+        secrets.remember(keys)
+        found = [
+            name for log in self._scratch.glob("*.log")
+            if (name := secrets.leaked(keys, log.read_bytes()))
+        ]  # fmt: skip
+        super().stop()
+        assert not found, f"a log has the key of {found}"
 
 
 class Boxed(SynchronousTestCase):
