@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from zope.interface import Interface, implementer
+from zope.interface.interface import InterfaceClass
 from zope.interface.verify import verifyObject
 
-from rserpool.security import failing, plugin
+from rserpool.security import failing, interfaces, plugin, testing
 from rserpool.security.interfaces import (
     IAuthentication,
     IAuthorizer,
@@ -55,6 +56,30 @@ class Theirs:
     def holds(self, subject):
         """For ever."""
         return True
+
+
+class Described(SynchronousTestCase):
+    """What an author must know stands with each interface."""
+
+    def test_each(self):
+        """Use cases, who calls it, in which thread, what may block, what an exception means."""
+        found = [one for one in vars(interfaces).values() if isinstance(one, InterfaceClass)]
+        described = [one for one in found if one is not Interface]
+        self.assertEqual(len(described), 7)
+        for one in described:
+            for words in (
+                "Use cases it must serve: ", ":Called by: ", ":Thread: ", ":May block: ",
+                ":Exceptions: ",
+            ):  # fmt: skip
+                self.assertEqual(one.__doc__.count(words), 1, (one, words))
+            for name, what in one.namesAndDescriptions():
+                self.assertTrue(what.__doc__, name)
+
+    def test_conformance(self):
+        """Each has its conformance test to mix in."""
+        for name in vars(interfaces):
+            if name.startswith("I") and name not in ("Iterable", "Interface"):
+                self.assertTrue(hasattr(testing, f"{name[1:]}Conformance"), name)
 
 
 class Finding(SynchronousTestCase):

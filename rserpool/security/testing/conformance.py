@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from rserpool.security.credentials import ProvenCertificate, ProvenKey
+from rserpool.security.credentials import ProvenKey
 from rserpool.security.decisions import PERMISSIONS, Decision, Request, Subject
 from rserpool.security.interfaces import (
     IAuthentication,
@@ -220,6 +220,9 @@ class AuthenticationConformance(_Case):
     def revoke(self, made: Any) -> None:
         """Take `known` out of the source of `made`; else do nothing."""
 
+    def wait(self, made: Any) -> None:
+        """Let the time pass that its checker needs, by a clock of yours; else do nothing."""
+
     def test_interface(self) -> None:
         """It has what the interface has, and a checker that says what it checks."""
         made = self.make()
@@ -248,7 +251,7 @@ class AuthenticationConformance(_Case):
         """Who isn't known is refused by an exception, and not by an answer."""
         made = self.make()
         for identity in ODD_IDENTITIES:
-            found = _result(made.checker.requestAvatarId, ProvenKey(identity, ADDRESS))
+            found = self._asked(made, ProvenKey(identity, ADDRESS))
             self._holds(isinstance(found, Failure), f"{identity!r} is let in as {found!r}")
 
     def test_replaced(self) -> None:
@@ -256,7 +259,7 @@ class AuthenticationConformance(_Case):
         if self.known:
             made = self.make()
             shown = ProvenKey(self.known, ADDRESS, b"of another secret")
-            found = _result(made.checker.requestAvatarId, shown)
+            found = self._asked(made, shown)
             self._holds(isinstance(found, Failure), f"a former key is let in as {found!r}")
 
     def test_stranger_holds_nothing(self) -> None:
@@ -285,7 +288,7 @@ class AuthenticationConformance(_Case):
         self.revoke(made)
         list(made.reload())
         self._holds(not made.holds(subject), "a revoked credential is held")
-        found = _result(made.checker.requestAvatarId, ProvenKey(self.known, ADDRESS))
+        found = self._asked(made, ProvenKey(self.known, ADDRESS))
         self._holds(isinstance(found, Failure), "a revoked credential is let in")
 
     def test_no_secret_shown(self) -> None:
@@ -294,8 +297,18 @@ class AuthenticationConformance(_Case):
         if made.keys is not None and self.known:
             _hides(self, made.keys.lookup(self.known), made, made.keys)
 
+    def _asked(self, made: Any, credentials: ProvenKey) -> Any:
+        """What its checker says, given the time that it needs."""
+        found: list[Any] = []
+        asked: Deferred[Any] = maybeDeferred(made.checker.requestAvatarId, credentials)
+        asked.addBoth(found.append)
+        if not found:
+            self.wait(made)
+        self._holds(found, "the checker doesn't answer at once: give it a clock, and wait()")
+        return found[0]
+
     def _let_in(self, made: Any) -> Any:
-        found = _result(made.checker.requestAvatarId, ProvenKey(self.known, ADDRESS))
+        found = self._asked(made, ProvenKey(self.known, ADDRESS))
         self._holds(not isinstance(found, Failure), f"{self.known!r} is refused: {found}")
         return found
 
@@ -334,16 +347,6 @@ class SecurityPluginConformance(_Case):
                 self._holds(str(error), f"{arguments!r}: refused without a word")
             else:
                 raise AssertionError(f"{arguments!r} was taken")
-
-
-def _result(ask: Any, credentials: ProvenKey | ProvenCertificate) -> Any:
-    """What a checker says at once; one that needs time is given none."""
-    found: list[Any] = []
-    asked: Deferred[Any] = maybeDeferred(ask, credentials)
-    asked.addBoth(found.append)
-    if not found:
-        raise AssertionError("the checker doesn't answer at once: test it with a clock")
-    return found[0]
 
 
 def _hides(case: _Case, key: Key | None, *things: object) -> None:

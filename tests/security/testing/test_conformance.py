@@ -162,6 +162,27 @@ class BrokenGateConforms(GateConformance, SynchronousTestCase):
         return Gate(RaiseAlways(), Budgets(Rates()), required=True)
 
 
+class SlowConforms(AuthenticationConformance, SynchronousTestCase):
+    """One whose checker needs time, which it is given by a clock."""
+
+    known = "web-1"
+
+    def make(self):
+        """Make it."""
+        self.path = self.mktemp()
+        keyfile.add(self.path, "web-1", SECRET)
+        self.clock = Clock()
+        return Slow(PreSharedKeys(self.path), 1.0, self.clock)
+
+    def wait(self, made):
+        """Let it pass."""
+        self.clock.advance(1.0)
+
+    def revoke(self, made):
+        """Take the key out."""
+        keyfile.remove(self.path, "web-1")
+
+
 class PluginConforms(SecurityPluginConformance, SynchronousTestCase):
     """One of our drop-ins."""
 
