@@ -40,6 +40,8 @@ NEW_PER_SECOND, NEW_BURST = 1.0, 8
 DRAW, DRAWN = 1.0, 4
 #: Addresses whose announcements wait for the draw: who forges them doesn't get our memory.
 WAITING = 256
+#: Addresses of one SCTP transport: each has a packet sent there.
+ADDRESSES = 4
 #: Ports below this one have other services, whom nobody shall have us call.
 LEAST_PORT = 1024
 #: Seconds that a call to such a place may take.  It is near, as multicast goes; and three that
@@ -70,7 +72,7 @@ def read(data: bytes, host: str, port: int, silent: str) -> tuple[str, ...]:
         return ()
     if not message.transports:
         source = getattr(source, "ipv4_mapped", None) or source
-        return (place(silent, source, port),) if port >= LEAST_PORT else ()
+        return (place(silent, port, source),) if port >= LEAST_PORT else ()
     found = [_place(one, source) for one in message.transports[:FROM_ONE]]
     return tuple(dict.fromkeys(text for text in found if text))
 
@@ -79,17 +81,19 @@ def _place(transport: ServerTransport, source: Address) -> str:
     """Where a transport is called; empty if it can't be, or shouldn't be for such words."""
     if transport.port < LEAST_PORT:
         return ""
-    for address in transport.addresses:
-        if not callable_at(address) or (address.is_loopback and not source.is_loopback):
-            continue  # whoever is far away has us call none of our own host's services
-        host = str(address)
-        if isinstance(address, IPv6Address) and address.is_link_local:
-            zone = getattr(source, "scope_id", None)
-            if zone is None:
-                continue  # on which link?
-            host = f"{host}%{zone}"
-        return place(KINDS[type(transport)], host, transport.port)
-    return ""
+    found = [_host(address, source) for address in transport.addresses]
+    hosts = list(filter(None, found))[:ADDRESSES]
+    return place(KINDS[type(transport)], transport.port, *hosts) if hosts else ""
+
+
+def _host(address: Address, source: Address) -> str:
+    """One address of it, if it can be one that is called."""
+    if not callable_at(address) or (address.is_loopback and not source.is_loopback):
+        return ""  # whoever is far away has us call none of our own host's services
+    if not isinstance(address, IPv6Address) or not address.is_link_local:
+        return str(address)
+    zone = getattr(source, "scope_id", None)
+    return "" if zone is None else f"{address}%{zone}"  # else: on which link?
 
 
 @attrs.define

@@ -128,7 +128,7 @@ class Announcing:
             return "", 0
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        return place(KINDS[type(message.server.transport)], address, port), message.sender
+        return place(KINDS[type(message.server.transport)], port, address), message.sender
 
     def _announce(self, now: float) -> None:
         if self._serving():

@@ -321,8 +321,12 @@ class Peers:
         self.present(channel, ask=True)
 
     def ourselves(self) -> ServerInformation | None:
-        """Where this registrar is called, if anywhere; maybe without an address yet."""
-        transport = self._settings.enrp_transport
+        """
+        Where this registrar is called, if anywhere; maybe without an address yet.
+
+        By SCTP if it can be: who is told may be any registrar, and of SCTP all know.
+        """
+        transport = self._settings.enrp_sctp or self._settings.enrp_transport
         if transport is None:
             return None
         return ServerInformation(identifier=self._share.server_id, transport=transport)

@@ -6,6 +6,7 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.client.announced import (
+    ADDRESSES,
     DRAW,
     DRAWN,
     FROM_ONE,
@@ -50,8 +51,14 @@ class Reading(SynchronousTestCase):
         found = self.where(tcp("192.0.2.9", 3864), sctp, tcp("2001:db8::9"))
         self.assertEqual(
             found,
-            ["tcp:192.0.2.9:3864", "sctp:10.1.1.1:3863", "tcp:[2001:db8::9]:3863"],
+            ["tcp:192.0.2.9:3864", "sctp:10.1.1.1,10.1.1.2:3863", "tcp:[2001:db8::9]:3863"],
         )
+
+    def test_addresses(self):
+        """Of the many addresses of one SCTP transport some are taken."""
+        many = tuple(ip_address(f"10.1.1.{number}") for number in range(1, 100))
+        [found] = self.where(SCTPTransport(port=3863, addresses=many))
+        self.assertEqual(found.count("10.1.1."), ADDRESSES)
 
     def test_silent(self):
         """One that names none, in eight octets: its source, by SCTP, or as we were told."""

@@ -112,6 +112,12 @@ class Presented(SynchronousTestCase):
         scope.wait(91)
         self.assertEqual(len(scope.announced), 4)
 
+    def test_sctp(self):
+        """Where it can be called by SCTP, it is that: every registrar has it."""
+        sctp = SCTPTransport(port=9901, addresses=(ip_address("192.0.2.1"),))
+        [first] = Scope(presents=True, enrp_sctp=sctp).announced
+        self.assertEqual(first.server.transport, sctp)
+
 
 class Overheard(SynchronousTestCase):
     """What registrars say to the group."""
