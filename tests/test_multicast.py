@@ -80,6 +80,7 @@ class Announced(SynchronousTestCase):
         port = self.element(site, "web-1", "--silent-transport", "tcp")
         plain = ("--security", "none")
         until(lambda: self.resolved(site, "--silent-transport", "tcp", proof=plain) == {port})
+        self.assertIn(f"whoever sends to {self.group} may have", site.log("web-1"))
         self.no_errors(site)
 
     def test_registrars(self):

@@ -153,6 +153,12 @@ class ElementService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._reminder.say()
         self._reminder.start()
+        if self._table.announce and self._table.security == "none":
+            self._log.warn(
+                "SECURITY IS NONE, and registrars that announce themselves are believed: "
+                "whoever sends to {groups} may have this element",
+                groups=", ".join(self._table.announce),
+            )
         if self._spawned is not None:
             self._spawned.start()
         self._checks.start(self._table.check_interval)

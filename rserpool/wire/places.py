@@ -1,8 +1,8 @@
 """
 Where a registrar is called: a transport parameter as an endpoint description.
 
-``tcp:192.0.2.7:3863``, ``sctp:192.0.2.7,[2001:db8::7]:3863``: which transport it is the parameter
-says, and of SCTP several addresses may be those of one peer.
+``tcp:192.0.2.7:3863``, ``sctp:192.0.2.7,[2001:db8::7]:3863``: which transport it is the
+parameter says, and of SCTP several addresses may be those of one peer.
 """
 
 from ipaddress import IPv4Address, IPv6Address
