@@ -407,6 +407,25 @@ class Config:
         return Mode(self.registrar.authorization)
 
     @property
+    def lenient(self) -> Iterable[str]:
+        """What is configured, and isn't enforced: for who reads the log."""
+        if self.authorization is Mode.REPORT and self.required:
+            yield (
+                "authorization is report: what the rules deny is written down, and DONE ALL "
+                "THE SAME; set it to enforce when you have seen enough"
+            )
+        if self.limits.mode != "enforce":
+            yield (
+                f"limits.mode is {self.limits.mode}: floods are served as long as there is "
+                "memory and time (RFC 5355 sections 2.1, 2.13)"
+            )
+        if self.required and self.registrar.plain_resolution:
+            yield (
+                "plain-resolution is on: without TLS anybody on the way may change what users "
+                "are told (RFC 5352 section 9.3)"
+            )
+
+    @property
     def limiting(self) -> Mode:
         """What exceeding a rate leads to; where all are off it makes no difference."""
         return Mode.REPORT if self.limits.mode == "report" else Mode.ENFORCE

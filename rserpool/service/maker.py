@@ -323,7 +323,7 @@ class RegistrarService(Service):
                 "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
                 "remove them, and read and change what users are told"
             )
-        for words in interop.warnings(self.config):
+        for words in (*self.config.lenient, *interop.warnings(self.config)):
             self._log.warn("{words}", words=words)
         for text, listener in self.asap_listeners:
             self._log.info(

@@ -7,7 +7,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.service import kinds
-from rserpool.service.config import load
+from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable, load
 from rserpool.service.settings import ConfigError, Override, parse_set
 from rserpool.wire.parameters import SCTPTransport, TCPTransport
 
@@ -38,6 +38,20 @@ pools = -1
 """
 _TLS = {"asap-tls": "tcp:1", "auth": "psk:x"}
 _SCOPE = {**_TLS, "enrp-auth": "psk:y", "identity": "r1"}
+
+
+class Lenient(SynchronousTestCase):
+    """What isn't enforced is said."""
+
+    def test_limits(self):
+        """Rates that only report, or are off, are warned of; the defaults are not."""
+        for mode, count in (("enforce", 0), ("report", 1), ("off", 1)):
+            config = Config(
+                registrar=RegistrarTable(), timers=TimersTable(), limits=LimitsTable(mode=mode)
+            )
+            found = list(config.lenient)
+            self.assertEqual(len(found), count)
+            self.assertTrue(all(f"limits.mode is {mode}" in one for one in found))
 
 
 class Configuring(SynchronousTestCase):

@@ -69,6 +69,20 @@ class Running(TestCase):
         self.assertIn("status on http://127.0.0.1:", said)
         self.assertIn("SECURITY IS NONE", self.said(LogLevel.warn)[0])
 
+    def test_says_what_is_not_enforced(self):
+        """What is configured and isn't enforced is warned of at each start."""
+        keys = f"psk:{self.keys('web-1')}"
+        self.start(
+            asap_tls=(ANYWHERE,), auth=(keys,), authorization="report", plain_resolution=True
+        )
+        said = "\n".join(self.said(LogLevel.warn))
+        self.assertIn("DONE ALL THE SAME", said)
+        self.assertIn("plain-resolution is on", said)
+        self.assertNotIn("limits.mode", said)
+        self.events.clear()
+        self.start(asap_tls=(ANYWHERE,), auth=(keys,))
+        self.assertNotIn("SAME", "\n".join(self.said(LogLevel.warn)))
+
     def test_says_how_secured(self):
         """For each listener the log tells how it is secured; and what ought to be better."""
         path = self.keys("web-1")
