@@ -239,7 +239,8 @@ class ByKey(Scope):
         b = self.registrar("b", "a@b")
         yield self.until(lambda: b.peer_allowance.failed_handshakes > 1)
         self.assertEqual((self.channels(a), self.channels(b)), ([], []))
-        self.assertEqual(self.said().count("the server refused identity"), 1)
+        self.assertEqual(self.said().count("can't be reached: the server refused identity"), 1)
+        self.assertEqual(self.said().count('"what": "peer.unproven"'), 1)
         self.assertTrue(a.driver.registrar.serving)  # alone
 
     @inlineCallbacks
