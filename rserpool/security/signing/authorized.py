@@ -10,6 +10,9 @@ TLS connections of the same thread would take it for theirs.  What isn't underst
 extensions that are critical, and an authority that limits what is beneath it.
 """
 
+from collections.abc import Sequence
+
+import attrs
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,10 +21,10 @@ from cryptography.x509.oid import ExtensionOID
 
 from rserpool.security.certificate import files
 from rserpool.security.certificate.name import pools, principal, valid_from, valid_until, when
-from rserpool.security.certificate.revocation import links
+from rserpool.security.certificate.revocation import Link, links
 from rserpool.security.decisions import Restrictions
 from rserpool.security.signing.entitled import Entitled
-from rserpool.security.signing.signature import Doubt, Signature, Untrusted
+from rserpool.security.signing.signature import REMEMBERED, Doubt, Signature, Untrusted
 
 #: What cryptography raises about a certificate of somebody who wants it to.
 _UNREADABLE = (
@@ -50,48 +53,89 @@ class Authorized:
 
     def __init__(self, text: str) -> None:
         path, crls = files.split(text)
-        self._path = path
+        self._name = path
         self._trust = files.read(path, crls)
+        self._paths: dict[bytes, _Path] = {}
 
     def find(self, signature: Signature, now: float) -> Entitled:
         """Return whose key it is."""
         if not signature.certificate:
             raise Untrusted(Doubt.STRANGER, "there is no certificate beside it")
-        try:
-            certificate = x509.load_der_x509_certificate(signature.certificate)
-            key = certificate.public_key()
-            name, handles = principal(certificate), pools(certificate)
-            why = self._objection(certificate, now)
-            signs = _may_sign(certificate)
-        except _UNREADABLE:
-            raise Untrusted(Doubt.MALFORMED, "its certificate can't be read") from None
+        path = self._path(signature.certificate)
+        why = path.objection(now) or self._trust.revocations.objection(path.links, now)
         if why:
             raise Untrusted(Doubt.STRANGER, f"its certificate isn't believed: {why}")
+        return path.entitled
+
+    def _path(self, der: bytes) -> "_Path":
+        """What doesn't change with time; remembered, since answers bring it again and again."""
+        path = self._paths.get(der)
+        if path is None:
+            try:
+                path = self._read(x509.load_der_x509_certificate(der))
+            except _UNREADABLE:
+                raise Untrusted(Doubt.MALFORMED, "its certificate can't be read") from None
+            if len(self._paths) >= REMEMBERED:
+                self._paths.clear()
+            self._paths[der] = path
+        return path
+
+    def _read(self, certificate: x509.Certificate) -> "_Path":
+        chain = self._trust.authorities.chain_of(certificate)
+        why = _objection(chain)
+        if len(chain) < 2:
+            why = f"no authority in {self._name} has signed it"
+        if why:
+            raise Untrusted(Doubt.STRANGER, f"its certificate isn't believed: {why}")
+        key, name, handles = (
+            certificate.public_key(),
+            principal(certificate),
+            pools(certificate),
+        )
+        usage = _usage(certificate)
         if not isinstance(key, Ed25519PublicKey):
             raise Untrusted(Doubt.MALFORMED, "its certificate is for another kind of key")
-        if name is None or not handles or not signs:
+        if name is None or not handles or not (usage is None or usage.digital_signature):
             raise Untrusted(Doubt.UNENTITLED, "its certificate is for no pool")
         public = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return Entitled(name, public, Restrictions(pools=handles))
+        return _Path(
+            max(map(valid_from, chain)),
+            min(map(valid_until, chain)),
+            links(chain),
+            Entitled(name, public, Restrictions(pools=handles)),
+        )
 
-    def _objection(self, certificate: x509.Certificate, now: float) -> str:
-        """Why the path to it isn't good, see Note [The path]; empty: it is."""
-        chain = self._trust.authorities.chain_of(certificate)
-        if len(chain) < 2:
-            return f"no authority in {self._path} has signed it"
-        for each in chain:
-            if not valid_from(each) <= now < valid_until(each):
-                return (
-                    f"{each.subject.rfc4514_string()!r} is valid from {when(valid_from(each))} "
-                    f"to {when(valid_until(each))} only"
-                )
-            strange = _not_understood(each)
-            if strange:
-                return f"{each.subject.rfc4514_string()!r} has the critical extension {strange}"
-        usage = _usage(chain[1])
-        if usage is not None and not usage.key_cert_sign:
-            return "the authority's key is for other signatures"
-        return self._trust.revocations.objection(links(chain), now)
+
+@attrs.frozen
+class _Path:
+    """
+    A certificate and the authority that has signed it.
+
+    :ivar begin, end: when both are valid, in seconds since the epoch.
+    """
+
+    begin: float
+    end: float
+    links: tuple[Link, ...]
+    entitled: Entitled
+
+    def objection(self, now: float) -> str:
+        """Why it isn't good now; empty: it is."""
+        if self.begin <= now < self.end:
+            return ""
+        return f"it is valid from {when(self.begin)} to {when(self.end)} only"
+
+
+def _objection(chain: Sequence[x509.Certificate]) -> str:
+    """What is in a path that isn't understood, or may not be; empty: nothing."""
+    for each in chain:
+        strange = _not_understood(each)
+        if strange:
+            return f"{each.subject.rfc4514_string()!r} has the critical extension {strange}"
+    usage = _usage(chain[-1])
+    if len(chain) > 1 and usage is not None and not usage.key_cert_sign:
+        return "the authority's key is for other signatures"
+    return ""
 
 
 def _not_understood(certificate: x509.Certificate) -> str:
@@ -106,8 +150,3 @@ def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return None
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    usage = _usage(certificate)
-    return usage is None or usage.digital_signature

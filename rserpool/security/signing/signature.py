@@ -60,7 +60,7 @@ class Doubt(enum.Enum):
     POLICY = "policy"  # its pool has another policy than the registrar tells
 
 
-class Untrusted(ValueError):
+class Untrusted(Exception):
     """
     A signature isn't believed.
 

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.security.certificate import make
 from rserpool.security.certificate.name import pool_uri, pools
 from rserpool.security.psk.keyfile import KeyFileError
+from rserpool.security.signing import authorized
 from rserpool.security.signing.listed import Listed
 from rserpool.security.signing.signature import Doubt, Signature, Untrusted
 from rserpool.security.signing.signer import Signer
@@ -205,6 +206,15 @@ class ByAuthority(Case):
         self.found(good)
         self.assertIs(self.why(bad), Doubt.STRANGER)
         self.assertIs(self.why(good, self.now + 6 * 86400), Doubt.STRANGER)  # the list is old
+
+    def test_remembered(self):
+        """What a certificate says is remembered, within a bound; its time counts still."""
+        self.patch(authorized, "REMEMBERED", 3)
+        many = [certified(self.authority, days=10) for _ in range(8)]
+        for one in 2 * many:
+            self.assertEqual(self.found(one).public, one.public)
+            self.assertLessEqual(len(self.signers._paths), 3)
+        self.assertIs(self.why(many[-1], self.now + 11 * 86400), Doubt.STRANGER)
 
     def test_nonsense(self):
         """What is no certificate is told from one that isn't believed."""
