@@ -12,24 +12,20 @@ from rserpool.security.decisions import (
     Decision,
     Proof,
     Request,
+    Subject,
     deny,
     unproven,
 )
-from rserpool.security.interfaces import Key
-from rserpool.security.rules.file import load
-from rserpool.security.rules.policy import NAMELESS, Policy
+from rserpool.security.interfaces import IAuthorizer, Key
+from rserpool.security.plugin import make_authorizer
+from rserpool.security.rules.policy import NAMELESS
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Ask a rules file as the registrar would; of several permissions all must be allowed."""
+    """Ask an authorizer as the registrar would; of several permissions all must be allowed."""
     asked = _permissions(args.permission, args.gate or "")
-    try:
-        policy = load(args.rules)
-    except OSError as error:
-        raise Failure(f"{args.rules}: can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise Failure(str(error)) from None
-    found = {one: _decision(policy, args, one) for one in asked}
+    authorizer = _authorizer(args)
+    found = {one: _decision(authorizer, args, one) for one in asked}
     denied = [decision for decision in found.values() if not decision.allowed]
     decision = (denied or [*found.values()])[0]
     value = _value(decision)
@@ -38,6 +34,16 @@ def explain(args: argparse.Namespace) -> int:
     lines = [_words(each, one if len(found) > 1 else "") for one, each in found.items()]
     tell(value, args.json, *lines)
     return NO if denied else DONE
+
+
+def _authorizer(args: argparse.Namespace) -> IAuthorizer:
+    """The rules file, or whatever a plugin has instead."""
+    try:
+        return make_authorizer(args.authorizer or f"rules:{args.rules}")
+    except OSError as error:
+        raise Failure(f"{error.filename}: can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
 
 
 def _permissions(text: str, gate: str) -> list[str]:
@@ -57,8 +63,8 @@ def _permissions(text: str, gate: str) -> list[str]:
     return decided
 
 
-def _decision(policy: Policy, args: argparse.Namespace, permission: str) -> Decision:
-    """What the gate would say: first what no rule can lift, then the rules."""
+def _decision(authorizer: IAuthorizer, args: argparse.Namespace, permission: str) -> Decision:
+    """What the gate would say: first what no rule can lift, then the authorizer."""
     proof = _proof(args.principal)
     words = unproven(proof, permission)
     if words:
@@ -68,7 +74,10 @@ def _decision(policy: Policy, args: argparse.Namespace, permission: str) -> Deci
     request = _request(args.gate or "", permission)
     if permission in OF_PEERS and request.peer is None:
         request = attrs.evolve(request, peer=name)  # what it says, it says of itself
-    return policy.decide(name, proof, request)
+    try:
+        return authorizer.decide(Subject(name, proof, "", args.principal), request)
+    except Exception as error:  # a plugin's, which the gate takes for a denial, too
+        return deny(f"the authorizer failed with {type(error).__name__}: {error}", "gate")
 
 
 def _value(decision: Decision) -> dict[str, object]:

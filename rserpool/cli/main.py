@@ -280,7 +280,9 @@ def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = _command(
         commands, "explain", explain.explain, "tell which rule decides, and whether it allows"
     )
-    parser.add_argument("--rules", metavar="FILE", required=True, help="a rules file")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--rules", metavar="FILE", help="a rules file")
+    source.add_argument("--authorizer", metavar="KIND:ARGS", help="a plugin's, instead")
     parser.add_argument("principal", metavar="PRINCIPAL", help="web-1, dns:NAME, anonymous")
     parser.add_argument(
         "permission",

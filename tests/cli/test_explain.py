@@ -90,6 +90,22 @@ class Explaining(SynchronousTestCase):
         _, out, _ = self.run_it("web-1", "asap.register", "--json")
         self.assertEqual(len(json.loads(out)["permissions"]), 3)
 
+    def test_plugin(self):
+        """Any authorizer is asked, not ours alone."""
+        for authorizer, principal, status, words in (
+            ("allow-proven:", "web-1", 0, "yes"), ("allow-proven:", "anonymous", 1, "no"),
+            ("refuse-all:", "web-1", 1, "refuse-all is configured"),
+            ("raise-always:", "web-1", 1, "failed with RuntimeError: raise-always"),
+            (f"rules:{self.rules}", "operator", 0, "the user is an admin"),
+            ("nowhere:", "web-1", 2, "no security plugin 'nowhere'"),
+        ):  # fmt: skip
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                found = main(["explain", "--authorizer", authorizer, principal,
+                              "asap.register.new"])  # fmt: skip
+            self.assertEqual(found, status, (authorizer, err.getvalue()))
+            self.assertIn(words, out.getvalue() + err.getvalue())
+
     def test_invariant(self):
         """What no rule can lift is no, whatever the rules say."""
         Path(self.rules).write_text("[users.anonymous]\nadmin = true\n")
