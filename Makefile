@@ -8,7 +8,7 @@ SEED ?= 1
 SECONDS ?= 60
 SEEDS ?= 1-1000
 
-.PHONY: help demo test lint types docs bench attack attack-quick fuzz scope simulate interop
+.PHONY: help demo test lint types docs bench bench-host bench-sctp attack attack-quick fuzz scope simulate interop
 .PHONY: test-install test-oldest test-pythons clean
 
 help:
@@ -16,7 +16,7 @@ help:
 	@echo "make test          the tests"
 	@echo "make lint types    ruff, codespell; mypy"
 	@echo "make docs          the documentation, in build/docs"
-	@echo "make bench         the speed, in build/bench.json"
+	@echo "make bench         the speed, in build/bench.json; over SCTP, in build/bench-sctp.json"
 	@echo "make attack        attacks on a registrar, measured, in build/attack (ten minutes)"
 	@echo "make attack-quick  only the strongest of them, with limits (two minutes)"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
@@ -60,9 +60,15 @@ docs: $(VENV)/stamp-tools
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 	@echo "build/docs/index.html"
 
-bench: $(VENV)/stamp
+bench: bench-host bench-sctp
+
+bench-host: $(VENV)/stamp
 	@mkdir -p build
 	$(BIN)/python -m bench
+
+bench-sctp: $(VENV)/stamp
+	@mkdir -p build
+	$(BIN)/python -m tests.interop.lab -t 1200 -- $(BIN)/python -m bench.sctp build/bench-sctp.json
 
 $(VENV)/stamp-attack: $(VENV)/stamp
 	@$(PIP) install --config-settings editable_mode=compat -e '.[test,attack]'
