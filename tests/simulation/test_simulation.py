@@ -1,9 +1,12 @@
 """The simulation, short: its rules hold, it repeats itself, and it finds planted faults."""
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from rserpool.registrar.interop import Interop
 from tests.simulation import mutations
 from tests.simulation.run import run
+from tests.simulation.world import planned
 
 #: Faults, and the seed by which each is found at the latest.
 FOUND = {
@@ -31,6 +34,20 @@ class Simulated(SynchronousTestCase):
             self.assertFalse(outcome.failure, outcome.report())
 
     test_seeds.timeout = 120
+
+    def test_rsplib(self):
+        """The same where registrars speak as those of rsplib do; such a scope is insecure."""
+        ways = Interop(
+            full_presence=True, always_asap_transport=True, strip_parameters=True,
+            keep_alive_identifier=True, update_receiver=True, table_bytes=1400,
+        )  # fmt: skip
+        for seed in range(1, 11):
+            plan = planned(seed)
+            settings = attrs.evolve(plan.settings, lower_id_wins=True, interop=ways)
+            outcome = run(seed, attrs.evolve(plan, secure=False, settings=settings))
+            self.assertFalse(outcome.failure, outcome.report())
+
+    test_rsplib.timeout = 120
 
     def test_repeats(self):
         """A seed gives the same run again, step by step."""
