@@ -310,7 +310,9 @@ class Peers:
             ours, was_ours = channel.dialled is not None, old.dialled is not None
             crossed = ours != was_ours and now - peer.since < CROSSED
             if crossed and was_ours == (share.server_id < peer.identifier):
-                old, channel = channel, old
+                # Still of the time it came about: who calls again and again, because it has
+                # no use for a connection that isn't at its port, gets its way in the end.
+                old, channel, now = channel, old, peer.since
             # The other side learns by this who we are, and that it needn't call again.
             self.present(old)
             peer.doubtful = True

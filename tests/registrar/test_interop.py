@@ -409,6 +409,28 @@ class Registrars(SynchronousTestCase):
         dead = [audit.outcome for audit in self.scope.audits if audit.what == "peer.dead"]
         self.assertEqual({words[:10] for words in dead}, {"0x33333333"})
 
+    def test_calls_again(self):
+        """
+        Who calls again whenever it has something to say gets its way, and calls no more.
+
+        A registrar of rsplib doesn't find the connection that we have made: it looks for one
+        with our port 9901, and makes it.
+        """
+        scope = Scope("tcp:192.0.2.2:9901")
+        ours = scope.channel("", "tcp:192.0.2.2:9901", proof=PLAIN)
+        scope.say(ours, enrp.Presence(sender=R1, checksum=0xFFFF))
+        for _ in range(8):
+            scope.wait(1.7)
+            theirs = scope.channel("", proof=PLAIN)
+            scope.say(theirs, enrp.Presence(sender=R1, checksum=0xFFFF))
+            if theirs not in scope.closed:
+                break
+            scope.lose(theirs)
+        self.assertIn(ours, scope.closed)
+        self.assertNotIn(theirs, scope.closed)
+        scope.lose(ours)
+        self.assertTrue(scope.registrar.peers and scope.known() == {R1})
+
     def test_table_before_list(self):
         """A newcomer asks for the table at once, before it has any list; and it gets it."""
         channel = self.scope.element("", proof=PLAIN)
