@@ -50,6 +50,8 @@ TIMEOUT = 3.0
 
 Address = IPv4Address | IPv6Address
 _ANNOUNCE = b"\x0a"
+#: Octets of an announcement that names no transport.
+SHORTEST = 8
 
 
 def read(data: bytes, host: str, port: int, silent: str) -> tuple[str, ...]:

@@ -6,12 +6,19 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IDelayedCall
 
-from rserpool.client.announced import Announced, read
+from rserpool.client.announced import MAXIMUM, SHORTEST, Announced, read
 from rserpool.client.hunt import Random
+from rserpool.security.budgets import Budget, Rate
 from rserpool.transport.announce import Group, GroupSocket
 
 #: Seconds until a group that couldn't be joined is tried again: its interface may come up late.
 RETRY = 10.0
+#: Announcements of one address that are decoded, each second and at once: an honest one comes
+#: once a second, and mostly as it came before, which isn't decoded.  A flood would else cost us
+#: several hundredths of a processor.
+FROM_ONE = Rate(10, 20)
+#: Announcements that are known by their octets: twice as many as there are places.
+REMEMBERED = 2 * MAXIMUM
 #: By which transport a registrar may be called that names none.
 SILENT = ("sctp", "tcp")
 
@@ -67,6 +74,8 @@ class Listening:
         self._trouble = trouble
         self._list = Announced(random)
         self._ringing = 0.0
+        self._budget = Budget(FROM_ONE, "announcements")
+        self._known: dict[tuple[bytes, str, int], tuple[str, ...]] = {}
         self._sockets = [
             GroupSocket(reactor, group, interface=what.interface, heard=self._heard)
             for group in what.groups
@@ -108,10 +117,27 @@ class Listening:
             self._timers[one] = self._reactor.callLater(RETRY, self._open, one)
 
     def _heard(self, data: bytes, host: str, port: int) -> None:
-        places = read(data, host, port, self._silent)
+        now = self._reactor.seconds()
+        # Its port counts only where no transport is named.
+        what = (data, host, port if len(data) <= SHORTEST else 0)
+        places = self._known.get(what)
+        if places is None:
+            if not self._budget.spend(host, now).allowed:
+                return
+            places = read(data, host, port, self._silent)
         if places:
-            self._tell(*self._list.heard(places, host, self._reactor.seconds()))
+            self._tell(*self._list.heard(places, host, now))
+            self._remember(what, places)
             self._watch()
+
+    def _remember(self, what: tuple[bytes, str, int], places: tuple[str, ...]) -> None:
+        """Know this announcement again, if all that it tells is listed."""
+        if not all(text in self._list for text in places):
+            self._known.pop(what, None)
+        elif what not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[what] = places
 
     def _tell(self, new: list[str], gone: list[str]) -> None:
         for text in gone:

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import Announcements, Plain, What
-from rserpool.client.announced import T7, TIMEOUT
+from rserpool.client import Announcements, Plain, What, listening
+from rserpool.client.announced import T7, TIMEOUT, read
 from rserpool.client.call import CALL_TIMEOUT
 from rserpool.client.effects import CancelTimer, Hunt, Send, SetTimer
 from rserpool.client.hunt import PAUSE, T5
@@ -338,6 +338,30 @@ class Announced(Case):
         self.pass_time(TIMEOUT)
         self.assertIn(f"didn't answer within {TIMEOUT:g}", self.notices[-1].words)
         self.assertTrue(self.link._listening._list._entries["tcp:127.0.0.1:5001"].failed)
+
+    def test_decoded(self):
+        """Of a flood few are decoded; who was listed before it is known by its octets."""
+        self.listen()
+        self.announce(5001)
+        self.town.answer(5001)
+        decoded = []
+
+        def counted(*what):
+            decoded.append(what)
+            return read(*what)
+
+        self.patch(listening, "read", counted)
+        for second in range(10):
+            for number in range(60):
+                # From its own address: nobody can tell who has sent them.
+                self.announce_only(7000 + 60 * second + number, HERE)
+            self.announce(5001)
+            self.pass_time(1)
+        self.assertLessEqual(
+            len(decoded), listening.FROM_ONE.burst + 10 * listening.FROM_ONE.per_second
+        )
+        self.assertLessEqual(len(self.link._listening._known), listening.REMEMBERED)
+        self.assertIn("tcp:127.0.0.1:5001", self.link._listening._list)
 
     def test_no_transport(self):
         """One that can't be called is told, and takes no turn."""
