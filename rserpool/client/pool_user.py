@@ -34,8 +34,7 @@ from rserpool.client.link import Link
 from rserpool.client.listening import Announcements
 from rserpool.client.resolution import Chooser, Resolution
 from rserpool.client.security import Security
-from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, User, believing
-from rserpool.client.verifier import Verifier
+from rserpool.client.user import MAX_REQUEST_RETRANSMIT, T1_SECONDS, Judge, User, believing
 
 #: Seconds in which T1 has rung as often as it may: what a resolution takes at most.
 TIMEOUT = T1_SECONDS * (MAX_REQUEST_RETRANSMIT + 1)
@@ -57,7 +56,8 @@ class PoolUser:
         registrar spreads the load by answering each request otherwise, so that a cache
         makes the policy coarser; by default there is none.
     :param notify: told what happens, in words for a log.
-    :param verifier: looks at the elements' signatures (RFC 5355 section 2.17).
+    :param verifier: looks at the elements' signatures in each answer, and gives back what is
+        believed of it (RFC 5355 section 2.17): a `Verifier`, or what chooses among several.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class PoolUser:
         security: Security,
         *,
         stale: float = 0.0,
-        verifier: Verifier | None = None,
+        verifier: Judge | None = None,
         notify: Callable[[Notice], None] = lambda notice: None,
         rng: Random | None = None,
         announcements: Announcements | None = None,
