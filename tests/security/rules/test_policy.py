@@ -1,11 +1,14 @@
 """The order in which the rules decide, and what a rule matches."""
 
+import itertools
+
 import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.decisions import PERMISSIONS, Proof, Request
+from rserpool.security.rules.file import parse
 from rserpool.security.rules.policy import Gate, Policy, User
 from rserpool.security.rules.rule import Rule, first
 
@@ -59,6 +62,32 @@ class Precedence(SynchronousTestCase):
                         expected = above if high != "locked" else False
                         found, by = self.decide({high: above, low: below})
                         self.assertEqual(found, expected, (high, above, low, below, by))
+
+    def test_as_a_file(self):
+        """A rules file that says the same decides the same, with one more level or without."""
+
+        def listed(verdict):
+            return {True: "rules = ['asap']", False: "rules = ['!asap']", None: ""}[verdict]
+
+        def text(says):
+            return "\n".join((
+                "[users.web-1]", "roles = ['own']", listed(says.get("user")),
+                f"admin = {str(says.get('admin', False)).lower()}",
+                f"locked = {str(says.get('locked', False)).lower()}",
+                "[roles.own]", listed(says.get("role")),
+                "[gates.'pool:web'.users.web-1]", listed(says.get("gate, user")),
+                "[gates.'pool:web'.roles.own]", listed(says.get("gate, role")),
+            ))  # fmt: skip
+
+        answers = [(True, None) if one in ("locked", "admin") else (True, False, None)
+                   for one in LEVELS]  # fmt: skip
+        for verdicts in itertools.product(*answers):
+            says = {one: verdict for one, verdict in zip(LEVELS, verdicts, strict=True)
+                    if verdict is not None}  # fmt: skip
+            found = parse(text(says), "r").decide("web-1", Proof.PSK, REQUEST)
+            first = next(iter(says.items()), ("", False))
+            self.assertEqual(found.allowed, first[0] != "locked" and first[1], says)
+            self.assertEqual(found, policy(says).decide("web-1", Proof.PSK, REQUEST), says)
 
     def test_nothing(self):
         """Nobody says anything: denied."""
