@@ -240,7 +240,8 @@ class ByKey(Scope):
         yield self.until(lambda: b.peer_allowance.failed_handshakes > 1)
         self.assertEqual((self.channels(a), self.channels(b)), ([], []))
         self.assertEqual(self.said().count("can't be reached: the server refused identity"), 1)
-        self.assertEqual(self.said().count('"what": "peer.unproven"'), 1)
+        # In the audit log once for each call, or counted: that depends on how fast we are.
+        self.assertIn('"what": "peer.unproven"', self.said())
         self.assertTrue(a.driver.registrar.serving)  # alone
 
     @inlineCallbacks
