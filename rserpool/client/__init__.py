@@ -19,6 +19,7 @@ from rserpool.client.security import Certified, Plain, PreSharedKey, Security
 from rserpool.client.verifier import Verifier
 from rserpool.security.signing.signer import Signer
 from rserpool.security.signing.signers import signers
+from rserpool.transport.announce import asap_group
 
 __all__ = [
     "Announcements",
@@ -46,6 +47,7 @@ __all__ = [
     "Standing",
     "Verifier",
     "What",
+    "asap_group",
     "in_words",
     "new_identifier",
     "signers",

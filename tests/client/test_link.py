@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import Announcements, Plain, What, listening
+from rserpool.client import Announcements, Plain, What, asap_group, listening
 from rserpool.client.announced import T7, TIMEOUT, read
 from rserpool.client.call import CALL_TIMEOUT
 from rserpool.client.effects import CancelTimer, Hunt, Send, SetTimer
@@ -400,6 +400,13 @@ class Announced(Case):
         """Neither registrars nor groups: there is nothing to do."""
         with self.assertRaises(ValueError):
             Announcements(groups=())
+
+    def test_by_name(self):
+        """Programs name groups as operators do."""
+        heard = Announcements(groups=(asap_group("239.0.0.50"), asap_group("iana6")))
+        self.assertEqual(
+            [str(group) for group in heard.groups], ["239.0.0.50:3863", "[ff05::133]:3863"]
+        )
 
     def test_flood(self):
         """Forged announcements by the thousand cause a few calls; an honest one is found."""
