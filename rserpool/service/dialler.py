@@ -46,6 +46,7 @@ class Dialler:
         one of them.
     :param unreachable: told of each target that can't be called.
     :param watch: watches the connections: one that is closed and doesn't go, for one.
+    :ivar source: options for endpoints of SCTP that don't say from where to call.
     :ivar on_unproven: told of who was called and hasn't proven to be who was meant: its name
         or target, its address, why.
     """
@@ -72,6 +73,7 @@ class Dialler:
             for host in endpoints.hosts_of(peer.endpoint):
                 self._names[host, endpoints.port_of(peer.endpoint)] = peer.name
         self._unreachable = unreachable
+        self.source = ""
         self.on_unproven: Callable[[str, str, str], None] = _nobody
         self._watch = watch
         self._calls: dict[Attempt, tuple[str, Call]] = {}
@@ -88,7 +90,8 @@ class Dialler:
             how = self._material.to_call(name, target)
             creator = how.security.creator(endpoints.host_of(endpoint) or "")
             payload = Payload.ENRP.under(creator is not None)
-            where = endpoints.client(self._reactor, endpoint, CALL_TIMEOUT, payload)
+            text = self._sourced(endpoint)
+            where = endpoints.client(self._reactor, text, CALL_TIMEOUT, payload)
         except (ValueError, OSError) as error:
             words = str(error)
             self._reactor.callLater(0, self._fail, target, words)
@@ -97,6 +100,11 @@ class Dialler:
         attempt = Attempt(self, self._next, how.security, endpoint)
         self._calls[attempt] = target, how
         attempt.dial(self._reactor, where, creator)
+
+    def _sourced(self, endpoint: str) -> str:
+        """The endpoint, with where to call from."""
+        said = ":bindPort=" in endpoint or ":bindAddress=" in endpoint
+        return endpoint if said or not endpoints.is_sctp(endpoint) else endpoint + self.source
 
     def stop(self) -> None:
         """Hang up everywhere."""

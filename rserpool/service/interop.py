@@ -48,6 +48,10 @@ class InteropTable:
         boolean, default=False, rsplib=True,
         help="send presences only with checksum and Server Information",
     )  # fmt: skip
+    call_from: str = setting(
+        choice("any", "enrp-port"), default="any", rsplib="enrp-port",
+        help="the port from which other registrars are called over SCTP",
+    )  # fmt: skip
     asap_transport: str = setting(
         choice("known", "always"), default="known", rsplib="always",
         help="always: of SCTP, made up for elements that have none",
@@ -142,6 +146,16 @@ def _groups(tables: dict[str, Any], given: set[tuple[str, str]]) -> None:
         if not heard and ("announce", key_of(group)) not in given:
             announce = attrs.evolve(announce, **{group: ()})
     tables["announce"] = announce
+
+
+def source(config: "Config") -> str:
+    """Options for endpoints of other registrars by SCTP: from where they are called."""
+    where = config.enrp_sctp
+    if config.interop.call_from == "any" or where is None:
+        return ""
+    addresses = ",".join(str(address) for address in where.addresses).replace(":", "\\:")
+    bound = f":bindAddress={addresses}" if addresses else ""
+    return f"{bound}:bindPort={where.port}"
 
 
 def contradictions(config: "Config") -> Iterable[tuple[str, str, str]]:

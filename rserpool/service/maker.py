@@ -163,6 +163,7 @@ class RegistrarService(Service):
             watch=Watch(config.peer_patience, reactor),
         )
         self.dialler.on_unproven = self.audit.unproven
+        self.dialler.source = interop.source(config)
         self.caller = Caller(reactor, self.sessions, Watch(config.patience, reactor))
         self.driver.on_dial = self.dialler.dial
         self.driver.on_serve = self._serve

@@ -10,6 +10,7 @@ from rserpool.registrar.settings import Settings
 from rserpool.service import interop
 from rserpool.service.config import TABLES, load
 from rserpool.service.settings import ConfigError, key_of, parse_set
+from rserpool.transport import endpoints
 
 ROOT = Path(__file__).parents[2]
 INSECURE = ("registrar.security=none", "registrar.asap=tcp:3863")
@@ -122,6 +123,21 @@ class Profiles(Configured):
         ):
             announce = self.config(*settings, PROFILE).announce
             self.assertEqual((announce.asap_group, announce.enrp_group), (asap, enrp))
+
+    def test_source(self):
+        """Other registrars are called over SCTP from the port where we listen for them."""
+        for enrp, expected in (
+            ("sctp:9901:interface=10.2.0.1", ":bindAddress=10.2.0.1:bindPort=9901"),
+            ("sctp:9901:interface=10.2.0.1,10.3.0.1",
+             ":bindAddress=10.2.0.1,10.3.0.1:bindPort=9901"),
+            ("sctp:9901", ":bindPort=9901"),
+            ("tcp:9901", ""),
+        ):  # fmt: skip
+            settings = (*INSECURE, f"registrar.enrp={enrp}")
+            found = interop.source(self.config(*settings, PROFILE))
+            self.assertEqual(found, expected)
+            endpoints.client(None, f"sctp:10.2.0.2:9901{found}", 1.0)
+            self.assertEqual(interop.source(self.config(*settings)), "")
 
     def test_option(self):
         """The usual value given explicitly wins as well."""

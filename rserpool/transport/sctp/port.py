@@ -92,6 +92,9 @@ class Port(tcp.Port):
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             addresses.bind(made, bound, port)
             made.listen(BACKLOG)
+            # Only now: another one that listens here is still told that the port is taken, but
+            # we can call others from it.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         except BaseException:
             made.close()
             raise
