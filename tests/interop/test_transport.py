@@ -5,9 +5,13 @@ import subprocess
 import sys
 import threading
 
+from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 
+from rserpool.transport import endpoints
 from rserpool.transport.sctp.payload import Payload
 from rserpool.transport.watch import Patience
 from tests.interop import only_in_the_lab
@@ -253,6 +257,34 @@ class Where(Serving):
         port = yield self.listen(f"sctp:0:interface={HERE}")
         with self.assertRaises(ConnectionRefusedError):
             yield deferToThread(Peer, ["10.1.1.2"], port.getHost().port)
+
+    @inlineCallbacks
+    def test_from_there(self):
+        """Others are called from the port that listens, where nobody else can listen."""
+        port = yield self.listen(f"sctp:0:interface={HERE}")
+        number = port.getHost().port
+        other = yield self.listen("sctp:0:interface=10.1.1.2")
+        where = f"sctp:10.1.1.2:{other.getHost().port}:bindAddress={HERE}:bindPort={number}"
+        called = yield endpoints.client(reactor, where, 10.0).connect(
+            Factory.forProtocol(Protocol)
+        )
+        yield self.until(lambda: self.echo.connections)
+        [connection] = self.echo.connections
+        self.assertEqual((connection.address, connection.port), (HERE, number))
+        with self.assertRaises(CannotListenError):
+            yield self.listen(f"sctp:{number}:interface={HERE}")
+
+        def exchange():
+            peer = Peer([HERE], number)
+            peer.send(message(8))
+            found = peer.receive()[0]
+            peer.close()
+            return found
+
+        found = yield deferToThread(exchange)
+        self.assertEqual(found, message(8), "it listens as before")
+        called.transport.abortConnection()
+        yield self.until(lambda: connection in self.echo.lost_ones)
 
 
 #: Opens so many associations, asks by each and waits for its answer; keeps all of them.
