@@ -158,6 +158,13 @@ class PoolConnection:
             raise NoElement(f"no registrar answers: {error}") from None
         if found.refusal is not None:
             raise NoElement(f"the registrar refuses: {in_words(found.refusal)}")
+        if found.distrusted and not found.elements:
+            one = found.distrusted[0]
+            count = len(found.distrusted)
+            raise NoElement(
+                f"none of {count} elements has signed what the registrar tells of it; "
+                f"{_name(one.element)}: {one.words}"
+            )
         try:
             drawn = None if self._draws is None else self._draws.draw(found)
         except Exhausted as error:

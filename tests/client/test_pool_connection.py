@@ -11,10 +11,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import TestCase
 
 from rserpool.client import Certified, NoElement, Plain, PoolConnection
-from rserpool.client.resolution import Chooser, Resolution
+from rserpool.client.resolution import Chooser, Distrusted, Resolution
 from rserpool.security.certificate import make
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.tls import ServerCreator
+from rserpool.security.signing.signature import Doubt
 from rserpool.wire.parameters import SCTPTransport, TCPTransport
 from rserpool.wire.policies import LeastUsed
 from tests.client.scene import Chance, element
@@ -291,6 +292,18 @@ class Connections(Scene):
         failed = yield self.assertFailure(self.connection().start(), NoElement)
         self.assertIn("element 0x00000001: ", str(failed))
         yield self.settle()
+
+    @inlineCallbacks
+    def test_distrusted(self):
+        """Who isn't believed isn't connected to, and the application hears why."""
+        self.serve(1)
+        [one] = self.user.elements
+        doubted = Distrusted(one, Doubt.FORGED, "that was never signed")
+        found = Resolution(b"web", LeastUsed(load=0), (), distrusted=(doubted,))
+        self.user.resolve = lambda handle: succeed(found)
+        error = yield self.assertFailure(self.connection().start(), NoElement)
+        self.assertIn("element 0x00000001: that was never signed", str(error))
+        self.assertEqual(self.servers[1].open, [])
 
     @inlineCallbacks
     def test_ends_itself(self):

@@ -82,6 +82,12 @@ class Signed(Case):
         named = self.value[:28] + other.sign(STATEMENT, 300)[28:]
         self.assertIs(self.doubt(self.whole, named, STATEMENT), Doubt.FORGED)
 
+    def test_other_name(self):
+        """Nor is it believed of a key that calls itself another's."""
+        head = signature.head(signer(2).public, NOW, NOW + 300)
+        made = Signature(head, key().sign(signature.covered(head, STATEMENT)))
+        self.assertIs(self.doubt(made.check, self.signer.public, STATEMENT), Doubt.FORGED)
+
     def test_context(self):
         """What the key has signed for another purpose is no signature."""
         head = self.value[:28]

@@ -178,6 +178,15 @@ class ByAuthority(Case):
             else:
                 self.assertEqual(self.found(signer).entitled.pools, {b"web"})
 
+    def test_authority_usage(self):
+        """Nor by an authority whose key is for other signatures."""
+        usage = make._usage
+        self.patch(make, "_usage", lambda signs: usage(signs=False))
+        self.authority = make.authority("an authority of tests")
+        Path(self.path).write_bytes(self.authority.certificate)
+        self.signers = signers(f"certificate:{self.path}")
+        self.assertIs(self.why(certified(self.authority)), Doubt.STRANGER)
+
     def test_element_signs_no_certificates(self):
         """An element's key can't make certificates for others."""
         issued = make.issue(self.authority, ["web-1.example"], pools=[b"web"])
