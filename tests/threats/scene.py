@@ -196,7 +196,7 @@ class Attacked(SynchronousTestCase):
         yield
         self.assertEqual(self.digest(), before)
 
-    def audited(self, patience=5.0, **wanted):
+    def audited(self, patience=30.0, **wanted):
         """The lines of the audit log that have all this; waits for the first."""
 
         def found():

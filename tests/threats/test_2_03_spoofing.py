@@ -130,16 +130,18 @@ class OfAnother(Scoped):
     def test_sign_of_life(self):
         """Nobody keeps another's element in the pool when it has fallen silent."""
         silent = self.at("r1", self.key("web-3"), "127.0.0.1")
-        silent.tell(registration(3))
+        [answer] = silent.tell(registration(3))
+        self.assertFalse(answer.rejected)
         spoofer = Answering(self.at("r1", self.key("web-2"), "127.0.0.1"), registration(2))
         alive = asap.encode(asap.EndpointKeepAliveAck(handle=b"web", identifier=3))
 
         def gone():
             with contextlib.suppress(OSError):
                 spoofer._line.write(alive)
-            return self.lines_of("r1", what="element.silent", pe_id="0x00000003")
+            return self.digest()["elements"] == 2
 
         until(gone)
+        self.lines_of("r1", what="element.silent", pe_id="0x00000003")
         [left] = self.at("r1", self.key()).tell(RESOLUTION)
         self.assertEqual({one.identifier for one in left.elements}, {1, 2})
 
