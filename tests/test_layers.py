@@ -22,7 +22,7 @@ IMPURE = {"twisted", "OpenSSL", "socket", "ssl", "time", "random", "os", "pathli
           "threading", "subprocess", "datetime", "asyncio", "secrets", "io"}  # fmt: skip
 #: Pure modules of `client`; the others are its Twisted side.
 PURE_CLIENT = {"effects", "element", "events", "hunt", "user", "reports", "resolution", "cache",
-               "causes", "bucket", "floods", "failover", "announced", "dialect",
+               "causes", "bucket", "floods", "failover", "visit", "announced", "dialect",
                "statement", "draw", "drawing", "fairness"}  # fmt: skip
 
 

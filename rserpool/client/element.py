@@ -113,6 +113,11 @@ class Element:
         self.floods = Floods()
         self._registration()
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the application wants it in the pool."""
+        return self._wanted
+
     def join(self) -> list[Effect]:
         """The application wants to be in the pool."""
         self._wanted = True
@@ -138,10 +143,14 @@ class Element:
         self._withdrawing = True
         return effects + (self._deregister() if self._linked else [])
 
-    def linked(self, now: float) -> list[Effect]:
-        """There is a home registrar."""
+    def linked(self, now: float, home: int = 0) -> list[Effect]:
+        """
+        There is a home registrar.
+
+        :param home: its server ID, if it has told.
+        """
         self._linked = True
-        self.home = 0
+        self.home = home
         if self._withdrawing:
             return self._deregister()
         return self._register() if self._wanted else []

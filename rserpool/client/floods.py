@@ -23,6 +23,10 @@ KEEP_ALIVES_BURST = 20
 #: honest registrar has next to nothing of that; each costs a log line, and up to an answer.
 OTHERS_PER_SECOND = 1.0
 OTHERS_BURST = 20
+#: Takeovers of our home by registrars that have called us: each costs a connection and a
+#: registration.  An honest scope has one when a registrar dies.
+ADOPTIONS_PER_SECOND = 0.1
+ADOPTIONS_BURST = 5
 
 
 class Floods:
@@ -36,10 +40,15 @@ class Floods:
         self.count = 0
         self._keep_alives = Bucket(KEEP_ALIVES_PER_SECOND, KEEP_ALIVES_BURST)
         self._others = Bucket(OTHERS_PER_SECOND, OTHERS_BURST)
+        self._adoptions = Bucket(ADOPTIONS_PER_SECOND, ADOPTIONS_BURST)
 
     def keep_alive(self, now: float) -> str:
         """One has come for us; why it isn't answered, or nothing."""
         return self._spent(self._keep_alives, "keep-alives", now)
+
+    def adoption(self, now: float) -> str:
+        """A caller wants to be home; why it isn't, or nothing."""
+        return self._spent(self._adoptions, "takeovers", now)
 
     def unasked(self, message: object, now: float) -> str:
         """Something else has come that we haven't asked for; why it isn't heard, or nothing."""

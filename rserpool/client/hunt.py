@@ -32,6 +32,8 @@ STEADY = 10.0
 #: Enough doublings to reach RETRAN-MAX from PAUSE; a bound, because a hunt may go on for
 #: days, and 2.0 to the number of its rounds is too large for a float after a while.
 _DOUBLINGS = 7
+#: The index of a home that has called us: it can't be called.
+VISITOR = -1
 TIMER = "T5-Serverhunt"
 AGAIN = "hunt again"
 
@@ -105,7 +107,8 @@ class Hunt:
         if now - self._since >= STEADY:
             self._pauses = 0
             self._tried.clear()
-        self._tried.add(self._last)
+        if self._last != VISITOR:
+            self._tried.add(self._last)
         self._waiting = self._shuffled(self._known - self._tried)
         effects = self._dial()
         if effects:
@@ -121,6 +124,16 @@ class Hunt:
         self._timeouts = 0
         self._pausing = False
         others = sorted(self._dialled - {index})
+        self._dialled.clear()
+        return [CancelTimer(TIMER), CancelTimer(AGAIN), *(HangUp(other) for other in others)]
+
+    def adopted(self, now: float) -> list[Effect]:
+        """A registrar has called, and is home now: nobody else is looked for."""
+        self.home = VISITOR
+        self._since = now
+        self._timeouts = 0
+        self._pausing = False
+        others = sorted(self._dialled)
         self._dialled.clear()
         return [CancelTimer(TIMER), CancelTimer(AGAIN), *(HangUp(other) for other in others)]
 

@@ -22,9 +22,12 @@ from rserpool.client.effects import (
     SetTimer,
     Tell,
 )
+from rserpool.client.element import Element
 from rserpool.client.events import Notice, What
 from rserpool.client.listening import Announcements, Listening
+from rserpool.client.reception import Reception, Visitor
 from rserpool.client.security import Security
+from rserpool.client.visit import Visit, visit
 from rserpool.transport import endpoints
 from rserpool.transport.sctp.payload import Payload
 
@@ -70,6 +73,7 @@ class Link:
 
     :param registrars: their endpoint descriptions, like ``tcp:registrar.example:3864``.
     :param announcements: where to listen for those that announce themselves.
+    :param reception: where an element is called by registrars.
     :param notify: told what happens.
     """
 
@@ -83,6 +87,7 @@ class Link:
         notify: Callable[[Notice], None],
         random: hunt.Random,
         announcements: Announcements | None = None,
+        reception: Reception | None = None,
     ) -> None:
         if not registrars and announcements is None:
             raise ValueError("at least one registrar must be given")
@@ -104,14 +109,15 @@ class Link:
         self._notify = notify
         self._hunt = hunt.Hunt(len(self._registrars), random)
         self._calls: dict[int, Call] = {}
-        self._home: Call | None = None
+        self._home: Call | Visitor | None = None
+        self._reception = reception
         self._timers: dict[str, IDelayedCall] = {}
         self._stopped = False
 
     @property
     def home(self) -> str | None:
         """The home registrar's description, while there is one."""
-        return None if self._home is None else self._text(self._home.index)
+        return None if self._home is None else self._name(self._home)
 
     @property
     def address(self) -> str | None:
@@ -124,6 +130,8 @@ class Link:
     def start(self) -> None:
         """Begin to hunt."""
         self._stopped = False
+        if self._reception is not None:
+            self._reception.open(self)
         self.perform(self._hunt.start())
         if self._listening is not None:
             self._listening.start()
@@ -140,6 +148,8 @@ class Link:
         self._home = None
         if self._listening is not None:
             self._listening.stop()
+        if self._reception is not None:
+            self._reception.close()
         for index in list(self._outdated):
             self._drop(index)
         self._machine.unlinked()
@@ -202,6 +212,45 @@ class Link:
         else:
             self.failed(call, words)
 
+    def visited(self, visitor: Visitor, messages: list[bytes]) -> None:
+        """Messages have come from a registrar that has called."""
+        for data in messages:
+            now = self._reactor.seconds()
+            if visitor is self._home:
+                self.perform(self._machine.arrived(data, now))
+            elif not visitor.connection.ended:
+                self._judge(visitor, visit(self._element, data, now), now)
+
+    def left(self, visitor: Visitor, words: str) -> None:
+        """One that has called has hung up."""
+        if visitor is self._home:
+            self._leave(words)
+
+    def _judge(self, visitor: Visitor, found: Visit, now: float) -> None:
+        if found.objection:
+            visitor.cut_off(found.objection)
+            return
+        if found.answer:
+            visitor.connection.write(found.answer)
+        if found.home is None:
+            return
+        old, self._home = self._home, visitor
+        self.perform(self._hunt.adopted(now))
+        if old is not None:
+            old.hang_up()
+            self.perform(self._machine.unlinked())
+        if isinstance(old, Call) and old.index in self._outdated:
+            self._drop(old.index)
+        self._notify(Notice(What.LINKED, str(visitor)))
+        self._notify(Notice(What.ADOPTED, f"{found.home:#010x}"))
+        self.perform(self._element.linked(now, found.home))
+
+    @property
+    def _element(self) -> Element:
+        """The machine: only elements have a reception."""
+        assert isinstance(self._machine, Element)
+        return self._machine
+
     def _send(self, data: bytes) -> None:
         if self._home is not None and self._home.connection is not None:
             self._home.connection.write(data)
@@ -213,7 +262,10 @@ class Link:
             return
         call = Call(self, index, self._security, known.description, known.patience)
         self._calls[index] = call
-        call.dial(self._reactor, known.endpoint, known.creator)
+        endpoint = known.endpoint
+        if self._reception is not None:
+            endpoint = self._reception.from_here(endpoint)
+        call.dial(self._reactor, endpoint, known.creator)
 
     def _hang_up(self, index: int) -> None:
         call = self._calls.pop(index, None)
@@ -224,13 +276,17 @@ class Link:
         home, self._home = self._home, None
         if home is None:
             return
-        self._notify(Notice(What.UNLINKED, f"{self._text(home.index)}: {reason}"))
+        self._notify(Notice(What.UNLINKED, f"{self._name(home)}: {reason}"))
         self.perform(self._machine.unlinked())
         # Not a polite goodbye: it has gone, or doesn't answer, or talks nonsense.
         home.cut_off(reason)
         self.perform(self._hunt.lost(self._reactor.seconds()))
-        if home.index in self._outdated:
+        if isinstance(home, Call) and home.index in self._outdated:
             self._drop(home.index)
+
+    def _name(self, home: Call | Visitor) -> str:
+        """The description of a home."""
+        return self._text(home.index) if isinstance(home, Call) else str(home)
 
     def _text(self, index: int) -> str:
         return self._registrars[index].description
@@ -256,7 +312,7 @@ class Link:
         """It doesn't announce itself any more; as long as it is home, it is known still."""
         for index, known in list(self._registrars.items()):
             if known.description == text and index >= self._configured:
-                if self._home is not None and self._home.index == index:
+                if isinstance(self._home, Call) and self._home.index == index:
                     self._outdated.add(index)
                 else:
                     self._drop(index)

@@ -33,8 +33,11 @@ from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
 from rserpool.client.listening import Announcements
+from rserpool.client.reception import Reception
 from rserpool.client.security import Security
 from rserpool.client.statement import Signs
+from rserpool.security.decisions import Proof
+from rserpool.transport.endpoints import is_sctp
 
 
 class Refused(Exception):
@@ -76,11 +79,20 @@ class PoolElement:
             notify=self._happened,
             random=rng or random.SystemRandom(),
             announcements=announcements,
+            reception=self._reception(registrars, security),
         )
         self._joining: list[Deferred[PoolElement]] = []
         self._leaving: list[Deferred[None]] = []
         self._patience: IDelayedCall | None = None
         self._running = False
+
+    def _reception(self, registrars: Sequence[str], security: Security) -> Reception | None:
+        """Where registrars call it: see Note [Anybody] of `Reception`."""
+        if security.proof is not Proof.PLAIN or not any(map(is_sctp, registrars)):
+            return None
+        return Reception(
+            self._reactor, lambda words: self._happened(Notice(What.UNREACHABLE, words))
+        )
 
     @property
     def registered(self) -> bool:

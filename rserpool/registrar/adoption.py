@@ -68,6 +68,10 @@ class Adoption:
             self._calls[element] = None
             self._alarm(now)
 
+    def expects(self, element: Element) -> bool:
+        """Whether `element` has yet to come."""
+        return element in self._expected
+
     def suggested(self, element: Element) -> None:
         """Its home would rather have it be ours: ask it."""
         self._call(element)

@@ -7,8 +7,9 @@ decoded and go to the procedure of their type.
 
 from collections.abc import Callable
 
-from rserpool.registrar import keepalive, membership, updates
-from rserpool.registrar.effects import Close
+from rserpool.handlespace.element import Element
+from rserpool.registrar import keepalive, membership, replica, updates
+from rserpool.registrar.effects import Close, Reach
 from rserpool.registrar.enrp import Scope
 from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
@@ -17,10 +18,11 @@ from rserpool.registrar.registration import Registration
 from rserpool.registrar.reports import Reports
 from rserpool.registrar.resolution import Resolution
 from rserpool.registrar.share import Share
+from rserpool.security.decisions import Proof
 from rserpool.wire import asap
 from rserpool.wire.causes import Cause, InvalidValues
 from rserpool.wire.errors import WireError
-from rserpool.wire.parameters import OperationError
+from rserpool.wire.parameters import OperationError, SCTPTransport
 
 #: Takes the channel, the message as bytes and the time; None means: decode it.
 Shortcut = Callable[[Channel, bytes, float], bytes | None]
@@ -28,6 +30,9 @@ Shortcut = Callable[[Channel, bytes, float], bytes | None]
 #: Octets of an offending parameter that go back in an error: the whole of it would not
 #: fit beside what an Operation Error adds.
 MAXIMUM_QUOTE = 60_000
+#: Elements of one lost association that are called: it may have had thousands, all of which
+#: were at one place.
+MAXIMUM_LOOKED_FOR = 16
 
 
 class Clients:
@@ -80,8 +85,25 @@ class Clients:
         """`channel` is gone."""
         self._bad.pop(channel, None)
         self._updates.lost(channel)
+        looked_for = 0
         for element in self.membership.lost(channel, now):
-            self._scope.replication.let_go(element, now)
+            gone = self._scope.replication.let_go(element, now)
+            if not gone and channel.sctp and looked_for < MAXIMUM_LOOKED_FOR:
+                looked_for += self._look_for(element, channel)
+
+    def _look_for(self, element: Element, channel: Channel) -> bool:
+        """
+        Ask an element whose association is gone at its ASAP Transport (RFC 5352 section 3.5).
+
+        Over TCP nobody listens there; in a secure scope it could prove nothing.
+        """
+        transport = replica.transport_of(element)
+        if not isinstance(transport, SCTPTransport) or channel.subject.proof is not Proof.PLAIN:
+            return False
+        message = self.keep_alive.message(element, new_home=False)
+        where = (element.pool.handle, element.identifier)
+        self._share.emit(Reach(where, transport, message))
+        return True
 
     def _arrived(self, channel: Channel, data: bytes, now: float) -> bytes:
         try:
@@ -120,14 +142,23 @@ class Clients:
         element = self._share.handlespace.find(message.handle, message.identifier)
         called = channel.reaches == (message.handle, message.identifier)
         if element is not None and element.channel is None and called:
-            # We have called it, and it has taken us for its home (RFC 5353 section 3.5.2).
-            self._scope.adoption.answered(element, channel, now)
+            self._answered(element, channel, now)
         elif element is None or element.channel is not channel:
             # Nobody answers for another (RFC 5352 section 3.4, KA2.3).
             self._share.counters.unexpected_messages += 1
         elif self.keep_alive.heard(element):
             self._share.counters.keep_alives_acknowledged += 1
         return b""
+
+    def _answered(self, element: Element, channel: Channel, now: float) -> None:
+        """We have called an element that had no connection with us, and it has answered."""
+        if element.home == self._share.server_id and not self._scope.adoption.expects(element):
+            self.membership.attach(element, channel)
+            self.keep_alive.heard(element)
+            self._share.counters.keep_alives_acknowledged += 1
+        else:
+            # It has taken us for its home (RFC 5353 section 3.5.2).
+            self._scope.adoption.answered(element, channel, now)
 
     def _keep_alive_due(self, now: float) -> None:
         counters = self._share.counters

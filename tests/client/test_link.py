@@ -9,11 +9,13 @@ from rserpool.client import Announcements, Plain, What, asap_group, listening
 from rserpool.client.announced import T7, TIMEOUT, read
 from rserpool.client.call import CALL_TIMEOUT
 from rserpool.client.effects import CancelTimer, Hunt, Send, SetTimer
+from rserpool.client.element import Element
 from rserpool.client.hunt import PAUSE, T5
 from rserpool.client.link import Link
+from rserpool.client.reception import Visitor
 from rserpool.wire import asap
 from rserpool.wire.parameters import TCPTransport
-from tests.client.scene import Chance, Town, granted, keep_alive
+from tests.client.scene import Chance, Town, granted, keep_alive, membership
 from tests.transport.test_announce import HERE, free_group, shout
 
 
@@ -440,3 +442,83 @@ class Uncallable:
     def creator(self, host):
         """As if there were no key."""
         raise ValueError("no way")
+
+
+class Caller:
+    """The connection of a registrar that has called."""
+
+    addresses, port, ended = frozenset({"192.0.2.9"}), 3863, False
+
+    def __init__(self):
+        self.sent = []
+        self.end = ""
+
+    def write(self, data):
+        """Remember."""
+        self.sent.append(asap.decode(data).message)
+
+    def close(self, reason):
+        """Remember."""
+        self.end, self.ended = f"closed: {reason}", True
+
+    def abort(self, reason):
+        """Remember."""
+        self.end, self.ended = f"aborted: {reason}", True
+
+
+class Visited(Case):
+    """Registrars that call an element."""
+
+    def setUp(self):
+        """It is registered with the only one that it knows."""
+        super().setUp()
+        self.machine = Element(membership())
+        self.machine.join()
+        self.start(1)
+        self.home = self.town.answer(self.town.calls()[0])
+        self.visitor = Visitor(Caller())
+
+    def call(self, message):
+        """A registrar calls, and says this; what it is answered."""
+        self.link.visited(self.visitor, [asap.encode(message)])
+        return [type(each).__name__ for each in self.visitor.connection.sent]
+
+    def test_adopted(self):
+        """With H it is home: the one before is hung up, and it registers with the new one."""
+        sent = self.call(keep_alive(server=7, new_home=True))
+        self.assertEqual(sent, ["EndpointKeepAliveAck", "Registration"])
+        self.assertEqual(self.visitor.connection.sent[-1].element.home, 7)
+        self.assertEqual(self.link.home, "sctp:192.0.2.9:3863")
+        self.assertIn(What.ADOPTED, self.told())
+        self.pass_time(0)
+        self.assertTrue(self.home.transport.over)
+        self.link.visited(self.visitor, [asap.encode(granted())])
+        self.assertTrue(self.machine.registered)
+
+    def test_hunting(self):
+        """One that looks for a home has found it, and calls nobody any more."""
+        self.home.transport.end()
+        self.pass_time(0)
+        self.pass_time(PAUSE)
+        self.assertEqual(len(self.town.calls()), 1)
+        self.call(keep_alive(server=7, new_home=True))
+        self.pass_time(T5 * 2)
+        self.assertEqual(self.town.calls(), [])
+
+    def test_lost(self):
+        """When it hangs up, those that are known are called again."""
+        self.call(keep_alive(server=7, new_home=True))
+        self.link.left(self.visitor, "the connection was lost")
+        self.assertEqual(self.notices[-2].what, What.UNLINKED)
+        self.assertEqual(len(self.town.calls()), 1)
+        self.link.left(self.visitor, "again")
+
+    def test_asked(self):
+        """Without H it is answered, and nothing else changes."""
+        self.assertEqual(self.call(keep_alive(server=7)), ["EndpointKeepAliveAck"])
+        self.assertTrue(self.link.home.startswith("tcp:"))
+
+    def test_nonsense(self):
+        """Who says anything else is cut off."""
+        self.call(asap.HandleResolution(handle=b"web"))
+        self.assertIn("aborted", self.visitor.connection.end)

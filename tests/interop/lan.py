@@ -111,6 +111,9 @@ class Lan:
     def down(self) -> None:
         """Take them away; what runs there must have ended."""
         for host in self.hosts:
+            # A namespace goes when the kernel finds the time, a cable at once.
+            for leg in range(self._legs):
+                ip("link", "del", f"v{leg}-{host.number}")
             ip("netns", "del", host.name)
         for leg in range(self._legs):
             ip("link", "del", f"lan{leg}")

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from zope.interface import implementer
 
 from rserpool.handlespace.handlespace import Handlespace, Limits
-from rserpool.registrar.effects import Audit, Close, Effect, Send, SetTimer
+from rserpool.registrar.effects import Audit, Close, Effect, Reach, Send, SetTimer
 from rserpool.registrar.events import Channel, Protocol
 from rserpool.registrar.registrar import Registrar
 from rserpool.registrar.settings import Settings
@@ -66,6 +66,7 @@ class Scene:
         self.sent: dict[Channel, list[object]] = {}
         self.audits: list[Audit] = []
         self.closed: list[Close] = []
+        self.reached: list[Reach] = []
 
     def channel(
         self,
@@ -139,6 +140,8 @@ class Scene:
                 self.audits.append(effect)
             elif isinstance(effect, Close):
                 self.closed.append(effect)
+            elif isinstance(effect, Reach):
+                self.reached.append(effect)
 
 
 def registration(

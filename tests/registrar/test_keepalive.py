@@ -1,9 +1,14 @@
 """Keep-alives, and what becomes of those who don't answer."""
 
+from ipaddress import ip_address
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from rserpool.registrar.asap import MAXIMUM_LOOKED_FOR
 from rserpool.registrar.settings import Settings
+from rserpool.security.decisions import Proof
 from rserpool.wire import asap
+from rserpool.wire.parameters import SCTPTransport
 from tests.registrar.scene import SERVER_ID, Scene
 
 
@@ -148,3 +153,57 @@ class Losing(SynchronousTestCase):
         self.scene.register(self.scene.channel(), life=99)
         self.scene.wait(5.1)
         self.assertEqual(self.scene.members(), {1})
+
+
+class Calling(SynchronousTestCase):
+    """An element whose association is gone is called where it was (RFC 5352 section 3.5)."""
+
+    def setUp(self):
+        self.scene = Scene()
+
+    def associated(self, proof=Proof.PLAIN, count=1, sctp=True):
+        """Elements that have registered by one association, which is lost now."""
+        channel = self.scene.channel("plain", proof)
+        channel.sctp = sctp
+        channel.addresses |= {ip_address("127.0.0.2")}
+        for identifier in range(1, count + 1):
+            self.scene.register(channel, identifier)
+        self.scene.lose(channel)
+
+    def test_called(self):
+        """At all addresses and the port of the association that it had."""
+        self.associated()
+        [effect] = self.scene.reached
+        both = tuple(map(ip_address, ("127.0.0.1", "127.0.0.2")))
+        self.assertEqual(effect.transport, SCTPTransport(port=4711, addresses=both))
+        asked = asap.EndpointKeepAlive(new_home=False, server=SERVER_ID, handle=b"web")
+        self.assertEqual(asap.decode(effect.data).message, asked)
+
+    def test_answers(self):
+        """One that answers there is reached by that association from then on."""
+        self.associated()
+        found = self.scene.channel("plain", Proof.PLAIN)
+        found.reaches = (b"web", 1)
+        self.scene.tell(found, ack())
+        self.scene.wait(5.1)
+        self.assertEqual(self.scene.members(), {1})
+        self.assertEqual(self.scene.registrar.counters.elements_adopted, 0)
+        self.scene.wait(15)
+        self.assertIsInstance(self.scene.sent[found][0], asap.EndpointKeepAlive)
+
+    def test_does_not(self):
+        """One that doesn't is removed when it would have been."""
+        self.associated()
+        self.scene.wait(5.1)
+        self.assertEqual(self.scene.members(), set())
+
+    def test_not_called(self):
+        """Nobody listens where TCP came from, and who proves itself couldn't do so there."""
+        self.associated(sctp=False)
+        self.associated(proof=Proof.PSK)
+        self.assertEqual(self.scene.reached, [])
+
+    def test_bound(self):
+        """Of thousands that were at one place only some are called."""
+        self.associated(count=100)
+        self.assertEqual(len(self.scene.reached), MAXIMUM_LOOKED_FOR)

@@ -71,14 +71,18 @@ def family(addresses: Sequence[Address]) -> int:
 
 def bind(made: socket.socket, addresses: Sequence[Address], port: int) -> None:
     """
-    Bind to all of these.
+    Bind to all of these; none: to all of this host's.
 
     :raise OSError: one of them isn't ours, or the port is taken.
     """
+    if not addresses:
+        made.bind(("::" if made.family == socket.AF_INET6 else "", port))
+        return
     # The first one decides the port, and must be of the socket's own family.
     ordered = sorted(addresses, key=lambda each: -each.version)
     first, *others = ordered
-    made.bind((str(first), port))
+    mapped = made.family == socket.AF_INET6 and isinstance(first, IPv4Address)
+    made.bind((f"::ffff:{first}" if mapped else str(first), port))
     port = made.getsockname()[1]
     for address in others:
         made.setsockopt(SCTP, _BINDX_ADD, pack(address, port))

@@ -1,5 +1,6 @@
 """Calling: one attempt to come to an association with a peer."""
 
+import contextlib
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -38,15 +39,14 @@ class Attempt:
         self._hosts, self._port = hosts, port
 
     def begin(self, timeout: float) -> "Deferred[socket.socket]":
-        """Call; it takes so many seconds at most."""
+        """
+        Call; it takes so many seconds at most.
+
+        :raise OSError: it can't even be tried.
+        """
         assert self._socket is not None
-        try:
+        with contextlib.suppress(BlockingIOError):
             addresses.connect(self._socket, self._hosts, self._port)
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._fail(getConnectError(error))
-            return self.outcome
         self._timer = self._reactor.callLater(timeout, self._fail, TimeoutError())
         self._reactor.addWriter(self)
         return self.outcome
@@ -118,10 +118,10 @@ def attempt(
         if bound is not None:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             addresses.bind(made, local, bound[1])
+        return Attempt(reactor, made, hosts, port).begin(timeout)
     except BaseException:
         made.close()
         raise
-    return Attempt(reactor, made, hosts, port).begin(timeout)
 
 
 def carry(

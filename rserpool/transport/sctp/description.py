@@ -62,9 +62,12 @@ def calling(
     seconds = float(given.pop("timeout", timeout))
     bound = None
     if "bindAddress" in given or "bindPort" in given:
-        named = given.pop("bindAddress", "0.0.0.0")  # noqa: S104 - all of them is what is meant
-        bound = _addresses(named.split(",")), _port(given.pop("bindPort", "0"))
-    return SCTPClientEndpoint(reactor, hosts, port, payload, seconds, bound, _times(given))
+        named = given.pop("bindAddress", "")
+        local = _addresses(named.split(",")) if named else ()
+        bound = local, _port(given.pop("bindPort", "0"))
+    return SCTPClientEndpoint(
+        reactor, hosts, port, payload, seconds, bound, times=_times(given)
+    )
 
 
 def _only(args: Sequence[str], count: int) -> str:

@@ -1,5 +1,6 @@
 """Twisted's endpoints for SCTP: where to listen and whom to call."""
 
+import contextlib
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -62,6 +63,8 @@ class SCTPClientEndpoint:
     :ivar hosts: names or addresses.  Several are those of one peer, which are tried together;
         one name may stand for several machines, whose addresses are tried one after the other.
     :ivar bound: addresses and port of ours to call from; None: the kernel chooses.
+    :ivar preferred: the same, where calling from elsewhere is as good: there may be an
+        association between the same two ports already.
     """
 
     reactor: Any
@@ -70,6 +73,7 @@ class SCTPClientEndpoint:
     payload: Payload
     timeout: float = 30.0
     bound: tuple[Sequence[Address], int] | None = None
+    preferred: tuple[Sequence[Address], int] | None = None
     times: Times = Times()
 
     def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[Any]":  # noqa: N803
@@ -84,9 +88,7 @@ class SCTPClientEndpoint:
             if left <= 0:
                 break
             try:
-                made = await attempt(
-                    self.reactor, hosts, self.port, self.times, left, bound=self.bound
-                )
+                made = await self._called(hosts, left)
             except ConnectingCancelledError:
                 raise
             except Exception as error:
@@ -94,6 +96,17 @@ class SCTPClientEndpoint:
                 continue
             return self._carried(made, factory, hosts)
         raise last
+
+    def _called(self, hosts: Sequence[Address], timeout: float) -> "Deferred[socket.socket]":
+        if self.preferred is not None:
+            with contextlib.suppress(OSError):
+                return self._attempt(hosts, timeout, self.preferred)
+        return self._attempt(hosts, timeout, self.bound)
+
+    def _attempt(
+        self, hosts: Sequence[Address], timeout: float, bound: Any
+    ) -> "Deferred[socket.socket]":
+        return attempt(self.reactor, hosts, self.port, self.times, timeout, bound=bound)
 
     def _carried(
         self, made: socket.socket, factory: IProtocolFactory, hosts: Sequence[Address]
@@ -120,6 +133,20 @@ class SCTPClientEndpoint:
             receiver = _Resolved()
             self.reactor.nameResolver.resolveHostName(receiver, host, self.port)
             return await receiver.outcome
+
+
+def calling_from(
+    endpoint: IStreamClientEndpoint, addresses: Sequence[Address], port: int
+) -> IStreamClientEndpoint:
+    """The same endpoint, called from there if that can be; unless it says itself from where."""
+    if not isinstance(endpoint, SCTPClientEndpoint):
+        return endpoint
+    if endpoint.bound is None:
+        return attrs.evolve(endpoint, preferred=(addresses, port))
+    named, number = endpoint.bound
+    if number:
+        return endpoint
+    return attrs.evolve(endpoint, preferred=(named, port))
 
 
 @implementer(IResolutionReceiver)
