@@ -242,14 +242,13 @@ class Where(Serving):
             def exchange(host=host):
                 peer = Peer([host], port.getHost().port)
                 peer.send(message(8))
-                found = peer.receive()[0]
-                peer.close()
-                return found
+                return peer, peer.receive()[0]
 
-            found = yield deferToThread(exchange)
+            peer, found = yield deferToThread(exchange)
             self.assertEqual(found, message(8))
             connection = self.echo.connections[-1]
             self.assertIn(host, connection.own_addresses)
+            peer.close()
 
     @inlineCallbacks
     def test_only_there(self):
