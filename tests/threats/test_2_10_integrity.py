@@ -85,7 +85,11 @@ def disorders(first):
 class Corrupting(Attacked):
     """Every kind of TLS that there is, with somebody in between."""
 
-    settings = (*NO_LIMITS, "--tls-minimum", "1.2")
+    settings = (
+        *NO_LIMITS, "--tls-minimum", "1.2",
+        # Its element answers no keep-alives, and is to stay, however long this takes.
+        "--set", "timers.keep-alive-interval=3600",
+    )  # fmt: skip
 
     def prepare(self):
         """An element has a certificate."""
