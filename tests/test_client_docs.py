@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.cli.main import _parser
+from rserpool.cli.main import _parser, chosen
 from tests.site import Site, free_port, until
 
 TEXT = (Path(__file__).parent.parent / "docs" / "client.rst").read_text()
@@ -110,7 +110,8 @@ class Commands(SynchronousTestCase):
         found = re.findall(r"(?m)^    rserpool (.+)$|``rserpool (resolve [^`]+)``", TEXT)
         self.assertEqual(len(found), 3)
         for block, inline in found:
-            self.assertTrue(callable(_parser().parse_args(shlex.split(block or inline)).run))
+            given = _parser().parse_args(shlex.split(block or inline))
+            self.assertTrue(callable(chosen(given)))
 
     def test_programs(self):
         """None of the document's programs is left out here."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.cli.main import _parser
+from rserpool.cli.main import _parser, chosen
 from rserpool.service.maker import Options as RegistrarOptions
 from rserpool.service.pe import Options as ElementOptions
 
@@ -39,7 +39,7 @@ class Typed(SynchronousTestCase):
         found = [words for words in commands() if words[0] == "rserpool"]
         self.assertGreaterEqual(len(found), 2)
         for words in found:
-            self.assertTrue(callable(_parser().parse_args(words[1:]).run))
+            self.assertTrue(callable(chosen(_parser().parse_args(words[1:]))))
 
     def test_twistd(self):
         """The services have the options that are given to them."""

@@ -4,22 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from rserpool.cli import (
-    audit,
-    certificate,
-    doctor,
-    dump,
-    explain,
-    init,
-    pools,
-    psk,
-    revoke,
-    rotate,
+from rserpool.cli.options import (
+    REASONS,
+    add_announcements,
+    add_doctor,
+    add_options,
+    add_signers,
 )
-from rserpool.cli.asking import add_announcements, add_options, add_signers
 from rserpool.cli.outcome import FAILED, INTERRUPTED, Failure
-from rserpool.security.certificate.revoking import REASONS
+
+#: A command, once it is chosen.
+Run = Callable[[argparse.Namespace], int]
 
 _ABOUT = """\
 Reliable Server Pooling: servers register in a pool under a handle, clients resolve the
@@ -45,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     args = _parser().parse_args(arguments)
     try:
-        run: Callable[[argparse.Namespace], int] = args.run
-        return run(args)
+        return chosen(args)(args)
     except Failure as failure:
         print(f"rserpool: {failure}", file=sys.stderr)
         return failure.status
@@ -56,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (like head): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def chosen(args: argparse.Namespace) -> Run:
+    """Import the command that was chosen, and nothing of the others."""
+    module, _, function = args.run.partition(":")
+    run: Run = getattr(import_module(f"rserpool.cli.{module}"), function)
+    return run
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,9 +83,14 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
-    run: Callable[[argparse.Namespace], int],
+    run: str,
     about: str,
 ) -> argparse.ArgumentParser:
+    """
+    Declare a command.
+
+    :param run: ``MODULE:FUNCTION`` in this package.
+    """
     parser = commands.add_parser(
         name, help=about, description=f"{about[0].upper()}{about[1:]}."
     )
@@ -92,13 +100,14 @@ def _command(
 
 
 def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    resolve = _command(commands, "resolve", pools.resolve, "print who is in a pool")
+    resolve = _command(commands, "resolve", "pools:resolve", "print who is in a pool")
     watch = _command(
-        commands, "watch", pools.watch, "print who is in a pool at every change, until Ctrl-C"
+        commands, "watch", "pools:watch", "print who is in a pool at every change, until Ctrl-C"
     )
     report = _command(
-        commands, "report", pools.report, "tell the registrar that an element can't be reached"
-    )
+        commands, "report", "pools:report",
+        "tell the registrar that an element can't be reached",
+    )  # fmt: skip
     for parser in (resolve, watch, report):
         parser.add_argument("pool", metavar="POOL", help="the pool handle; octets as hex:HEX")
         add_options(parser)
@@ -113,7 +122,7 @@ def _add_pools(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_dump(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
-        commands, "dump", dump.dump,
+        commands, "dump", "dump:dump",
         "print all that a registrar knows, asked where other registrars call it (ENRP)",
     )  # fmt: skip
     add_options(parser)
@@ -121,7 +130,7 @@ def _add_dump(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
-        commands, "init", init.init,
+        commands, "init", "init:init",
         "make an authority, certificates, keys and ready-to-run configurations",
     )  # fmt: skip
     parser.add_argument("dir", metavar="DIR", help="a new or empty directory")
@@ -157,11 +166,11 @@ def _add_psk(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     about = "add, rotate, list and remove pre-shared keys"
     group = commands.add_parser("psk", help=about, description=f"{about.capitalize()}.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = _command(actions, "add", psk.add, "add an identity with a new key to a key file")
-    listed = _command(actions, "list", psk.show, "list the identities of a key file")
-    removed = _command(actions, "remove", psk.remove, "take an identity out of a key file")
+    add = _command(actions, "add", "psk:add", "add an identity with a new key to a key file")
+    listed = _command(actions, "list", "psk:show", "list the identities of a key file")
+    removed = _command(actions, "remove", "psk:remove", "take an identity out of a key file")
     rotated = _command(
-        actions, "rotate", rotate.rotate,
+        actions, "rotate", "rotate:rotate",
         "add the next generation of a key; run again, retire the old one when nobody uses it",
     )  # fmt: skip
     for parser in (add, listed, removed, rotated):
@@ -210,7 +219,7 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     group = commands.add_parser("certificate", help=about, description=f"{about.capitalize()}.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     issue = _command(
-        actions, "issue", certificate.issue, "issue a certificate by the authority of DIR"
+        actions, "issue", "certificate:issue", "issue a certificate by the authority of DIR"
     )
     issue.add_argument("dir", metavar="DIR", help="what 'rserpool init DIR' made")
     issue.add_argument(
@@ -226,7 +235,7 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     issue.add_argument("--out", metavar="BASE", help="write BASE.pem and BASE.key")
     show = _command(
-        actions, "show", certificate.show, "show certificates and revocation lists in a file"
+        actions, "show", "certificate:show", "show certificates and revocation lists in a file"
     )
     show.add_argument("file", metavar="FILE", help="PEM")
     _add_revoke(actions)
@@ -234,7 +243,7 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 def _add_revoke(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
-        actions, "revoke", revoke.revoke,
+        actions, "revoke", "revoke:revoke",
         "put certificates into the revocation list of DIR; without any, make it anew",
     )  # fmt: skip
     parser.add_argument("dir", metavar="DIR", help="what 'rserpool init DIR' made")
@@ -248,7 +257,7 @@ def _add_revoke(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="all certificates that were issued for this name; repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--reason", choices=list(REASONS), default="unspecified", help="why, for who reads it"
+        "--reason", choices=REASONS, default="unspecified", help="why, for who reads it"
     )
     parser.add_argument(
         "--days", type=_days, default=30, help="how long the list is good (default: 30)"
@@ -278,7 +287,7 @@ def _days(text: str) -> float:
 
 def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
-        commands, "explain", explain.explain, "tell which rule decides, and whether it allows"
+        commands, "explain", "explain:explain", "tell which rule decides, and whether it allows"
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--rules", metavar="FILE", help="a rules file")
@@ -297,7 +306,7 @@ def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     group = commands.add_parser("audit", help=about, description=f"{about.capitalize()}.")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
     parser = _command(
-        actions, "verify", audit.verify, "tell whether a line was changed or taken out since"
+        actions, "verify", "audit:verify", "tell whether a line was changed or taken out since"
     )
     parser.add_argument(
         "file", metavar="FILE", nargs="+",
@@ -311,10 +320,10 @@ def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _command(
-        commands, "doctor", doctor.doctor,
+        commands, "doctor", "doctor:doctor",
         "look what is listening, how it is secured, and what is about to end",
     )  # fmt: skip
-    doctor.add_options(parser)
+    add_doctor(parser)
 
 
 if __name__ == "__main__":

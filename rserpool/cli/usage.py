@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from rserpool.cli.outcome import Failure
-from rserpool.transport import endpoints
 
 #: Seconds until a registrar that doesn't answer is given up.
 TIMEOUT = 10.0
@@ -65,6 +64,8 @@ def url_of(text: str) -> str:
     if re.match(r"https?://", text):
         base = text.removesuffix("status.json").rstrip("/")
         return f"{base}/status.json"
+    from rserpool.transport import endpoints  # brings Twisted, and few ask
+
     description = text if text.startswith("tcp") else f"tcp:{text}"
     if re.fullmatch(r"tcp[46]?:[0-9]+", description):  # as the registrar's own setting has it
         host, port = "127.0.0.1", int(description.rpartition(":")[2])

@@ -24,23 +24,6 @@ from rserpool.service.kinds import port_of
 _NOBODYS: Any = None
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what the doctor can be told."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        help="a registrar.toml: look at it, and at all that it names",
-    )
-    parser.add_argument(
-        "--status", metavar="URL", action="append", default=[],
-        help="ask this registrar which keys are used (default: the one in FILE)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--offline", action="store_true", help="with --config: call nobody, look at files only"
-    )
-    asking.add_options(parser)
-
-
 @attrs.define
 class Examination:
     """What was looked at, and found."""
