@@ -83,11 +83,13 @@ attack-quick: $(VENV)/stamp
 fuzz: $(VENV)/stamp
 	$(BIN)/python -m tests.fuzz $(SECONDS)
 
-# SCTP, in a kernel of its own; INTEROP names some of the tests.
+# SCTP, in a kernel of its own; INTEROP names some of the tests.  Then tshark reads what was sent.
 INTEROP ?= tests.interop
 interop: $(VENV)/stamp
 	@mkdir -p build
-	@$(BIN)/python -m tests.interop.lab -t 900 -- $(TRIAL)-interop $(INTEROP)
+	@rm -rf build/interop build/trial-interop.lock
+	@$(BIN)/python -m tests.interop.lab -t 1500 -- $(TRIAL)-interop $(INTEROP)
+	@$(BIN)/python -m tests.interop.captures build/interop
 
 simulate: $(VENV)/stamp
 	$(BIN)/python -m tests.simulation $(SEEDS)
