@@ -203,7 +203,7 @@ class BackPressure(Serving):
         port = yield self.listen(f"sctp:0:interface={HERE}")
         self.echo.answer = lambda data: message(65_535, data[1])
         peer = yield deferToThread(Peer, [HERE], port.getHost().port)
-        count = 150
+        count = 200
 
         def ask():
             for mark in range(count):
@@ -315,6 +315,8 @@ class Many(Serving):
         words = [sys.executable, "-c", _MANY, str(port.getHost().port), str(self.COUNT)]
         program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(program.wait)
+        self.addCleanup(program.stdin.close)
+        self.addCleanup(program.stdout.close)
         threads = threading.active_count()
         line = yield deferToThread(program.stdout.readline)
         self.assertEqual(int(line), self.COUNT)
@@ -322,5 +324,4 @@ class Many(Serving):
         # One more may be the one in which this test waits.
         self.assertLessEqual(threading.active_count(), threads + 1)
         program.stdin.close()
-        program.stdout.close()
         yield self.until(lambda: not self.listener.connections, 60)

@@ -15,8 +15,10 @@ from rserpool.transport.sctp.association import Association
 from rserpool.transport.sctp.options import SCTPUnavailable, Times
 from rserpool.transport.sctp.payload import Payload
 
-#: Associations that wait to be accepted; a fleet comes all at once after a failover.
-BACKLOG = 1024
+#: Associations that wait to be accepted: a fleet comes all at once after a failover, and who
+#: finds no room is refused, where TCP would have him try again.  The kernel has a bound of its
+#: own, net.core.somaxconn: 4096 by default.
+BACKLOG = 4096
 #: All addresses of this host: those of IPv4 as well, where there is IPv6.
 _ALL: tuple[tuple[Address, ...], ...] = ((IPv6Address("::"),), (IPv4Address(0),))
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
