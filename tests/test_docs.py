@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.client import PoolConnection, PoolUser
 from rserpool.security.cookies import CookieKeyring
 from rserpool.security.psk.entry import parse_entry
-from rserpool.service import config, pe_options
+from rserpool.service import pe_options, tables
 from rserpool.service.settings import key_of
 
 ROOT = Path(__file__).parent.parent
@@ -165,8 +165,8 @@ class Threats(SynchronousTestCase):
     def check_key(self, name):
         """A key of a configuration file."""
         table, _, key = name.partition(".")
-        tables = {**config.TABLES, **pe_options.TABLES}
-        self.assertIn(key, [key_of(field.name) for field in attrs.fields(tables[table])])
+        declared = {**tables.TABLES, **pe_options.TABLES}
+        self.assertIn(key, [key_of(field.name) for field in attrs.fields(declared[table])])
 
     def check_restriction(self, name):
         """What may stand after a key in its file."""

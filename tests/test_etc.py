@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.decisions import Proof, Request
 from rserpool.security.rules.file import load as load_rules
-from rserpool.service.config import TABLES, load
+from rserpool.service.config import load
 from rserpool.service.settings import key_of
+from rserpool.service.tables import TABLES
 
 ETC = Path(__file__).parent.parent / "etc"
 

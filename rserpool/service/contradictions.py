@@ -7,7 +7,7 @@ from rserpool.security.psk.pairwise import check_name
 from rserpool.service.kinds import split_peer
 
 if TYPE_CHECKING:
-    from rserpool.service.config import RegistrarTable
+    from rserpool.service.tables import RegistrarTable
 
 #: What is missing may have been given wrongly by another key.
 INSTEAD = {

@@ -15,7 +15,7 @@ from rserpool.transport.endpoints import interface_of, is_sctp
 from rserpool.wire.parameters import SCTPTransport, ServerTransport, TCPTransport
 
 if TYPE_CHECKING:
-    from rserpool.service.config import RegistrarTable
+    from rserpool.service.tables import RegistrarTable
 
 #: Kernels call interfaces by no longer names.
 _NAME = re.compile(r"[^\s/:\[\]%]{1,15}")

@@ -16,7 +16,8 @@ from rserpool.service.settings import boolean, choice, key_of, number, setting, 
 from rserpool.wire.framing import MAXIMUM_LENGTH
 
 if TYPE_CHECKING:
-    from rserpool.service.config import Config, RegistrarTable
+    from rserpool.service.config import Config
+    from rserpool.service.tables import RegistrarTable
 
 RFC, RSPLIB = "rfc", "rsplib"
 #: Octets of a pool handle that rsplib 3.4.4 bears; a longer one aborts rspregistrar.

@@ -28,7 +28,7 @@ from rserpool.security.psk.tls import Reason, ServerCreator
 from rserpool.service import interop
 from rserpool.service.announcer import Announcer
 from rserpool.service.caller import Caller
-from rserpool.service.config import TABLES, Config, read
+from rserpool.service.config import Config, read
 from rserpool.service.dialler import Dialler
 from rserpool.service.driver import Driver
 from rserpool.service.ends import Ends
@@ -38,6 +38,7 @@ from rserpool.service.reminder import Reminder
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
 from rserpool.service.status import Status
+from rserpool.service.tables import TABLES
 from rserpool.transport import endpoints
 from rserpool.transport.allowance import Allowance
 from rserpool.transport.listener import Listener

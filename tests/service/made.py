@@ -1,8 +1,9 @@
 """A registrar's service, made for tests."""
 
-from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
+from rserpool.service.config import Config
 from rserpool.service.maker import RegistrarService
 from rserpool.service.material import Material
+from rserpool.service.tables import LimitsTable, RegistrarTable, TimersTable
 
 #: Where tests listen: on a port that the kernel chooses.
 ANYWHERE = "tcp:0:interface=127.0.0.1"

@@ -7,8 +7,9 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.service import kinds
-from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable, load
+from rserpool.service.config import Config, load
 from rserpool.service.settings import ConfigError, Override, parse_set
+from rserpool.service.tables import LimitsTable, RegistrarTable, TimersTable
 from rserpool.wire.parameters import SCTPTransport, TCPTransport
 
 GOOD = """\

@@ -8,8 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from rserpool.registrar.interop import RFC
 from rserpool.registrar.settings import Settings
 from rserpool.service import interop
-from rserpool.service.config import TABLES, load
+from rserpool.service.config import load
 from rserpool.service.settings import ConfigError, key_of, parse_set
+from rserpool.service.tables import TABLES
 from rserpool.transport import endpoints
 
 ROOT = Path(__file__).parents[2]

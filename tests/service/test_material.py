@@ -14,8 +14,9 @@ from rserpool.security.interfaces import IPeerAuthentication, IRateLimit, Key
 from rserpool.security.plugin import SecurityPlugin
 from rserpool.security.psk import keyfile
 from rserpool.service import material
-from rserpool.service.config import Config, LimitsTable, RegistrarTable, TimersTable
+from rserpool.service.config import Config
 from rserpool.service.material import Material
+from rserpool.service.tables import LimitsTable, RegistrarTable, TimersTable
 from tests.security.certificate.hierarchy import crl
 
 
