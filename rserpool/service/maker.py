@@ -8,11 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, gatherResults
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from rserpool.handlespace.handlespace import Handlespace
 from rserpool.registrar.effects import Audit
@@ -32,11 +30,13 @@ from rserpool.service.config import Config, read
 from rserpool.service.dialler import Dialler
 from rserpool.service.driver import Driver
 from rserpool.service.ends import Ends
+from rserpool.service.introduction import introduction
 from rserpool.service.material import Material
 from rserpool.service.options import options, release
 from rserpool.service.reminder import Reminder
 from rserpool.service.session import Sessions
 from rserpool.service.settings import Override
+from rserpool.service.start import CannotStart, cannot_listen, first_failure
 from rserpool.service.status import Status
 from rserpool.service.tables import TABLES
 from rserpool.transport import endpoints
@@ -49,20 +49,6 @@ from rserpool.transport.watch import Watch
 #: are known beforehand have a timer (:mod:`rserpool.service.ends`); a plugin's may come at any
 #: time.
 CREDENTIALS_CHECK = 15
-
-
-class CannotStart(SystemExit, Exception):
-    """
-    The start fails, for a reason that is in the log.
-
-    A `SystemExit`, so that it ends ``twistd -n`` without a traceback; an `Exception`, too,
-    since twistd passes nothing else on to the process that waits for a daemon's start, which
-    would wait for ever.
-    """
-
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.code = 1  # and no words: the log has them
 
 
 def load_all(path: str | None, overrides: list[Override]) -> tuple[Config, Material]:
@@ -202,7 +188,7 @@ class RegistrarService(Service):
         """Listen, before privileges are dropped; a port that is taken ends the start."""
         started: list[Deferred[Any]] = [
             listener.listen(self._endpoint(text, listener, payload)).addErrback(
-                self._cannot_listen, text
+                cannot_listen, text
             )
             for payload, listeners in (
                 (Payload.ASAP, self.asap_listeners),
@@ -212,24 +198,16 @@ class RegistrarService(Service):
         ]
         if self.status is not None:
             started.append(
-                self.status.listen(self._reactor).addErrback(
-                    self._cannot_listen, self.status.where
-                )
+                self.status.listen(self._reactor).addErrback(cannot_listen, self.status.where)
             )
-        failures: list[str] = []
+        why = first_failure(started)
         try:
             self.announcer.open()
         except ValueError as error:
-            failures.append(str(error))
-
-        def failed(failure: Failure) -> None:
-            first: Any = failure.value
-            failures.append(first.subFailure.getErrorMessage())
-
-        gatherResults(started, consumeErrors=True).addErrback(failed)
-        if failures:
-            self._log.critical("{why}", why=failures[0])
-            raise CannotStart(failures[0])
+            why = why or str(error)
+        if why:
+            self._log.critical("{why}", why=why)
+            raise CannotStart(why)
         self._open_audit()
 
     def _endpoint(
@@ -314,67 +292,18 @@ class RegistrarService(Service):
 
     def _introduce(self) -> None:
         """Say in the log what is running, and what ought to be better."""
-        server_id = self.driver.registrar.server_id
-        self._log.info(
-            "rserpool {release}: registrar {id:#010x} serves", release=release(), id=server_id
+        said = introduction(
+            self.config,
+            self.driver.registrar.server_id,
+            self.asap_listeners,
+            self.enrp_listeners,
+            self.announcer.groups,
         )
-        if self.config.required:
-            self._log.info("security is required: all registrations are authenticated")
-        else:
-            self._log.warn(
-                "SECURITY IS NONE: anybody who reaches this registrar may register servers, "
-                "remove them, and read and change what users are told"
-            )
-        for words in (*self.config.lenient, *interop.warnings(self.config)):
-            self._log.warn("{words}", words=words)
-        for text, listener in self.asap_listeners:
-            self._log.info(
-                "ASAP on {where} ({kind})",
-                where=listener.where or text, kind=self._secured(listener),
-            )  # fmt: skip
-        for text, listener in self.enrp_listeners:
-            self._log.info(
-                "ENRP on {where} ({kind})",
-                where=listener.where or text, kind=self._secured_peer(listener),
-            )  # fmt: skip
-        if self.config.peers:
-            others = ", ".join(peer.target for peer in self.config.peers)
-            self._log.info("looking for other registrars: {others}", others=others)
-        if self.announcer.groups:
-            self._log.info(
-                "announcing to {groups}; {calls}",
-                groups=", ".join(self.announcer.groups), calls=self._calls(),
-            )  # fmt: skip
+        for level, words in said:
+            self._log.emit(level, "{words}", words=words)
         if self.status is not None:
             self._log.info("status on {where}", where=self.status.where)
         self._reminder.say()
-
-    def _calls(self) -> str:
-        """What becomes of other registrars' announcements, in words."""
-        if not self.config.announce.hears(self.config.required):
-            return "other registrars' aren't heard"
-        proven = (
-            "TLS decides whom to believe" if self.config.required else "nobody proves anything"
-        )
-        return f"registrars that announce themselves are called: {proven}"
-
-    def _secured(self, listener: Listener) -> str:
-        """How a listener is secured, in words."""
-        table = self.config.registrar
-        if listener.creator is None:
-            return "plain: refuses" if self.config.required else "plain"
-        kinds = [text.partition(":")[0] for text in table.auth] or ["nothing: they can't"]
-        return (
-            f"TLS {table.tls_minimum} or later; elements prove themselves by {', '.join(kinds)}"
-        )
-
-    def _secured_peer(self, listener: Listener) -> str:
-        table = self.config.registrar
-        if listener.creator is None:
-            return "plain: refuses" if self.config.required else "plain"
-        kinds = sorted({text.partition(":")[0] for text in table.enrp_auth})
-        by = ", ".join(kinds)
-        return f"TLS {table.tls_minimum} or later; registrars prove themselves by {by}"
 
     def _serve(self) -> None:
         """The handlespace is complete: let pool elements and users in."""
@@ -461,10 +390,3 @@ class RegistrarService(Service):
             effect.what, effect.subject, effect.pool, effect.identifier, effect.outcome,
             action=effect.action, rule=effect.rule, principal=effect.principal,
         )  # fmt: skip
-
-    def _cannot_listen(self, failure: Failure, text: str) -> None:
-        # OverflowError: what sockets say to a port that can't be.
-        failure.trap(CannotListenError, OSError, OverflowError, ValueError)
-        error = getattr(failure.value, "socketError", failure.value)
-        words = getattr(error, "strerror", None) or str(error)
-        raise ValueError(f"can't listen on {text}: {words}")
