@@ -15,7 +15,7 @@ from rserpool.transport import endpoints
 from rserpool.transport.sctp.payload import Payload
 from rserpool.transport.watch import Patience
 from tests.interop import only_in_the_lab
-from tests.interop.lan import ip
+from tests.interop.lan import Lan, ip
 from tests.interop.peers import Peer
 from tests.interop.scene import Serving, message
 
@@ -192,6 +192,61 @@ class Ending(Serving):
         end = yield deferToThread(peer.ending)
         peer.close()
         self.assertEqual(end, "aborted")
+
+
+#: Says something from a port of its own, and waits until it is killed.
+_SAYS = """
+import sys
+from tests.interop.peers import Peer
+from tests.interop.scene import message
+peer = Peer(["10.2.0.254"], int(sys.argv[1]), bound=["10.2.0.1"], bound_port=4000)
+peer.send(message(8))
+print(peer.receive()[0] == message(8), flush=True)
+sys.stdin.read()
+peer.abort()
+"""
+
+
+class Restart(Serving):
+    """A host that comes back at the same address and port, and remembers nothing."""
+
+    @inlineCallbacks
+    def test_begins_anew(self):
+        """Who it was before ends with that association; the next one is a new connection."""
+        lan = Lan(1).up()
+        self.addCleanup(lan.down)
+        [host] = lan.hosts
+        port = yield self.listen("sctp:0:interface=10.2.0.254")
+
+        def say():
+            words = [sys.executable, "-c", _SAYS, str(port.getHost().port)]
+            program = subprocess.Popen(
+                host.command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            return program, program.stdout.readline()
+
+        def end(program):
+            program.stdin.close()
+            program.wait()
+            program.stdout.close()
+
+        program, found = yield deferToThread(say)
+        self.assertEqual(found, b"True\n")
+        [before] = self.echo.connections
+        # Its ABORT goes nowhere; behind a cable that is cut it would wait.
+        host.impair("loss", "100%")
+        yield deferToThread(end, program)
+        host.impair()
+        found = b""
+        for _ in range(20):
+            program, found = yield deferToThread(say)
+            yield deferToThread(end, program)
+            if found:
+                break
+        self.assertEqual(found, b"True\n")
+        self.assertIn(before, self.echo.lost_ones)
+        self.assertEqual(len(self.echo.connections), 2)
 
 
 class BackPressure(Serving):

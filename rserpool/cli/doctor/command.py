@@ -86,6 +86,7 @@ def _callable(description: str) -> str:
 def _examine(found: Examination, configured: Configured, *, offline: bool) -> None:
     found.findings += configured.faults()
     config, reader = configured.config, configured.reader
+    found.findings += place.unseen(config, reader)
     for one in [] if offline else place.configured(config, reader):
         key = _key(configured, one, found.statuses)
         if one.port:

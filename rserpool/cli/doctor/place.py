@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import attrs
 
+from rserpool.cli.doctor.finding import Finding, note
 from rserpool.cli.outcome import Failure
 from rserpool.service.config import Config
 from rserpool.service.kinds import port_of
@@ -35,8 +36,28 @@ class Place:
         return f"{self.protocol.upper()} {host}:{self.port} ({kind})"
 
 
+def unseen(config: Config, reader: Reader) -> list[Finding]:
+    """Say of which listeners nothing can be said."""
+    table = config.registrar
+    return [
+        note(
+            "sctp",
+            f"{description}: doctor looks at TCP alone, and not at this listener",
+            reader.place("registrar", key, entry),
+        )
+        for key, descriptions in (
+            ("asap", table.asap),
+            ("asap-tls", table.asap_tls),
+            ("enrp", table.enrp),
+            ("enrp-tls", table.enrp_tls),
+        )
+        for entry, description in enumerate(descriptions)
+        if endpoints.is_sctp(description)
+    ]
+
+
 def configured(config: Config, reader: Reader) -> list[Place]:
-    """Return the listeners of a configuration."""
+    """Return the listeners of a configuration, over TCP."""
     table = config.registrar
     found = []
     for protocol, key, secure, descriptions in (
@@ -46,11 +67,10 @@ def configured(config: Config, reader: Reader) -> list[Place]:
         ("enrp", "enrp-tls", True, table.enrp_tls),
     ):
         for entry, description in enumerate(descriptions):
-            if endpoints.is_sctp(description):
-                continue
             where = reader.place("registrar", key, entry)
             host, port = address_of(description), port_of(description)
-            found.append(Place(protocol, secure, description, host, port, where))
+            if not endpoints.is_sctp(description):
+                found.append(Place(protocol, secure, description, host, port, where))
     return found
 
 

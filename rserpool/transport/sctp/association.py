@@ -169,8 +169,14 @@ class Association(FileDescriptor):
         return None if self._aborted else end
 
     def doWrite(self) -> Any:  # noqa: N802 - Twisted's name
-        """Send what waits."""
-        return None if self._aborted else super().doWrite()  # type: ignore[no-untyped-call]
+        """Send what waits; the beginning of a record of TLS waits for its end."""
+        if self._aborted:
+            return None
+        end = super().doWrite()  # type: ignore[no-untyped-call]
+        left = memoryview(self.dataBuffer)
+        if left and not (self._tempDataLen or self._payload.length(left, self.offset)):
+            self.stopWriting()  # type: ignore[no-untyped-call]
+        return end
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Don't read."""

@@ -47,6 +47,9 @@ _BUFFER = 256 * 1024
 class SCTPUnavailable(OSError):
     """This host has no SCTP."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 @attrs.frozen(kw_only=True)
 class Times:
