@@ -15,13 +15,13 @@ from rserpool.registrar import (
     announcing,
     audit,
     chores,
+    complaints,
     download,
     joining,
     peers,
     tables,
     takeover,
 )
-from rserpool.registrar.effects import Audit, Close
 from rserpool.registrar.events import Channel
 from rserpool.registrar.keepalive import KeepAlive
 from rserpool.registrar.membership import Membership
@@ -36,17 +36,12 @@ from rserpool.security.decisions import (
     TABLE,
     TAKEOVER,
     UPDATE,
-    Decision,
     Request,
 )
 from rserpool.wire import enrp
-from rserpool.wire.causes import Cause, InvalidValues, RejectedForSecurity
 from rserpool.wire.errors import WireError
-from rserpool.wire.parameters import OperationError, ServerInformation
+from rserpool.wire.parameters import ServerInformation
 from rserpool.wire.transports import callable_at
-
-#: Octets of an offending parameter that go back in an error.
-MAXIMUM_QUOTE = 60_000
 
 _PERMISSIONS: dict[type, str] = {
     enrp.Presence: PRESENCE,
@@ -121,7 +116,7 @@ class Scope:
             self.peers.alarm,
         )
         self._tables = tables.Tables(share, self.peers, lambda: self.joining.joined)
-        self._bad: dict[Channel, int] = {}
+        self._complaints = complaints.Complaints(share, self.peers)
         self._asked: set[Channel] = set()
         self._procedures: dict[type, Callable[..., str | None]] = {
             enrp.Presence: self._presence,
@@ -168,7 +163,7 @@ class Scope:
 
     def lost(self, channel: Channel, now: float) -> None:
         """A connection has ended."""
-        self._bad.pop(channel, None)
+        self._complaints.forget(channel)
         self._asked.discard(channel)
         self._tables.lost(channel)
         # Before its peer is forgotten, whose list it was.
@@ -188,16 +183,13 @@ class Scope:
         try:
             decoded = enrp.decode(data)
         except WireError as error:
-            self._share.counters.bad_messages += 1
-            self._complain(channel, (InvalidValues(parameter=error.tlv[:MAXIMUM_QUOTE]),))
-            self._blame(channel)
+            self._complaints.malformed(channel, error)
             return
         message = value(decoded.message)
         if message is not None:
             self._heed(channel, message, now)
         if decoded.report and not isinstance(message, enrp.Error):
-            self._complain(channel, decoded.report)
-            self._blame(channel)
+            self._complaints.unrecognized(channel, decoded.report)
 
     def states(self) -> Iterator[PeerState]:
         """What is known of each peer."""
@@ -228,7 +220,7 @@ class Scope:
             request = Request(PRESENCE, peer=channel.subject.name)
             decision = self._share.ask(channel, request, now)
         if not decision.allowed:
-            self._refuse(channel, message, decision, blame=True)
+            self._complaints.refused(channel, message, _request(channel, message), decision)
             return
         if asks:
             self._procedures[type(message)](None, channel, message, now)
@@ -238,7 +230,7 @@ class Scope:
             return
         peer, objection = self.peers.heard(channel, message.sender, now)
         if peer is None:
-            self._refuse(channel, message, objection, blame=True)
+            self._complaints.refused(channel, message, _request(channel, message), objection)
             return
         if met:
             self._met(peer, channel)
@@ -248,7 +240,8 @@ class Scope:
             return
         objection = self._procedures[type(message)](peer, channel, message, now) or ""
         if objection:
-            self._refuse(channel, message, objection)
+            request = _request(channel, message)
+            self._complaints.refused(channel, message, request, objection, crossed=True)
 
     def _met(self, peer: Peer, channel: Channel) -> None:
         """
@@ -343,7 +336,7 @@ class Scope:
 
     def _error(self, peer: Peer, channel: Channel, message: enrp.Error, now: float) -> None:
         """Write down what a peer complains of; an error is never answered."""
-        self._complained(channel, message, peers.shown(peer))
+        self._complaints.heard(channel, message, peers.shown(peer))
 
     def _unswapped(self, channel: Channel, message: enrp.Error, now: float) -> None:
         """
@@ -356,12 +349,7 @@ class Scope:
             self.peers.heard(channel, peer.identifier, now)
             self._back(peer, now)
         who = channel.subject.address if peer is None else peers.shown(peer)
-        self._complained(channel, message, who)
-
-    def _complained(self, channel: Channel, message: enrp.Error, who: str) -> None:
-        self._share.counters.peer_errors += 1
-        causes = ", ".join(type(cause).__name__ for cause in message.error.causes)
-        self._share.emit(Audit("peer.error", channel.subject, outcome=f"{who}: {causes}"))
+        self._complaints.heard(channel, message, who)
 
     def _removed(self, identifier: int) -> None:
         self._auditing.forget(identifier)
@@ -394,40 +382,6 @@ class Scope:
         text = callable_at(server.transport)
         if text and addresses <= channel.addresses:
             self._targets.learn(text, server.identifier, now)
-
-    def _refuse(
-        self, channel: Channel, message: Any, why: Decision | str, *, blame: bool = False
-    ) -> None:
-        """
-        Tell the peer the cause code, and the operator why.
-
-        :param blame: it could have known; what crosses another message on its way couldn't.
-        """
-        self._share.counters.peer_refusals += 1
-        request = _request(channel, message)
-        kind = request.permission.partition(".")[2]
-        identifier = message.element.identifier if isinstance(message, Change) else None
-        self._share.refused(f"{kind}.refused", channel, request, why, identifier)
-        if not isinstance(message, enrp.Error):
-            self._complain(channel, (RejectedForSecurity(),), message.sender)
-        if blame:
-            self._blame(channel)
-
-    def _complain(self, channel: Channel, causes: tuple[Cause, ...], receiver: int = 0) -> None:
-        peer = self.peers.of(channel)
-        message = enrp.Error(
-            sender=self._share.server_id,
-            receiver=receiver if peer is None else peer.identifier,
-            error=OperationError(causes=causes),
-        )
-        self._share.tell(channel, message)
-
-    def _blame(self, channel: Channel) -> None:
-        """One more error was this channel's; too many end it."""
-        count = self._bad.get(channel, 0) + 1
-        self._bad[channel] = count
-        if count == self._share.settings.bad_messages_per_channel:
-            self._share.emit(Close(channel, f"{count} messages that were refused"))
 
 
 def _request(channel: Channel, message: Any) -> Request:
