@@ -353,7 +353,9 @@ def _own_addresses(connection: Connection) -> tuple[IPv4Address | IPv6Address, .
 
 
 def _own_address(connection: Connection) -> IPv4Address | IPv6Address | None:
-    """Our own address of a connection."""
+    """Our own address of a connection; of an association, one that others can call."""
+    for own in _own_addresses(connection):
+        return own
     try:
         return ip_address(plain_address(connection.transport.getHost().host))
     except (AttributeError, ValueError):

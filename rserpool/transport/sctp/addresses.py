@@ -1,6 +1,7 @@
 """The addresses of associations: several on either side (RFC 6458 sections 8.1 and 9)."""
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -22,7 +23,8 @@ _GET_PEER_ADDRS, _GET_LOCAL_ADDRS, _PEER_ADDR_INFO = 108, 109, 15
 _COUNT = struct.Struct("=iI")
 #: sockaddr_in and sockaddr_in6.
 _IPV4, _IPV6 = struct.Struct("=H2s4s8x"), struct.Struct("=H2s4s16sI")
-#: Addresses that are looked at: a peer may name any number in its INIT.
+#: Addresses of one end: a peer may name any number in its INIT, anybody's, and the kernel sends
+#: heartbeats to each.  Who names more is cut off.
 MAXIMUM_ADDRESSES = 64
 _ROOM = _COUNT.size + 28 * MAXIMUM_ADDRESSES
 
@@ -109,8 +111,14 @@ def peer(made: socket.socket) -> SCTPAddress:
 
 
 def own(made: socket.socket) -> SCTPAddress:
-    """Our end of an association, or where we listen."""
-    return _end(made, _GET_LOCAL_ADDRS)
+    """Our end of an association, or where we listen; of a host with too many, one address."""
+    try:
+        return _end(made, _GET_LOCAL_ADDRS)
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        host, port = made.getsockname()[:2]
+        return SCTPAddress(plain_address(host), port, (plain_address(host),))
 
 
 def unconfirmed(made: socket.socket, end: SCTPAddress) -> tuple[str, ...]:

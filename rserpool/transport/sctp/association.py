@@ -14,6 +14,7 @@ A peer that has lost its memory, or somebody else at its address, may begin anew
 association (RFC 9260 section 5.2).  Who it was has been settled for the old one, so that ends.
 """
 
+import errno
 import socket
 import struct
 from collections.abc import Callable
@@ -92,8 +93,14 @@ class Association(FileDescriptor):
             made = self.socket
             self._own, self._peer = addresses.own(made), addresses.peer(made)
             self._ask_addresses()
-        except OSError:
-            # It has ended already, or has more addresses than are looked at.
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                self._log.info(
+                    "{peer}: cut off: it has more than {count} addresses; let it call from "
+                    "some of them (bindAddress=)",
+                    peer=made.getpeername()[0], count=addresses.MAXIMUM_ADDRESSES,
+                )  # fmt: skip
+            # Else it has ended already.
             self._aborted = True
             self.reactor.callLater(0, self.connectionLost, Failure(main.CONNECTION_LOST))
         self.resumeProducing()
