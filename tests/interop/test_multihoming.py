@@ -54,6 +54,8 @@ class Taken(SynchronousTestCase):
         renewed = run.elements(here, *INSECURE, host=registrar)
         until(lambda: run.log("registrar").count("asap.register.renew") >= 1, 20)
         self.assertEqual(run.elements(here, *INSECURE, host=registrar).keys(), renewed.keys())
+        # And who calls finds the one that is up.
+        self.assertEqual(run.elements(called, *INSECURE, host=element).keys(), renewed.keys())
         element.mend()
         run.says("registrar", f"is reached at {element.address} again")
         for words in ("element.silent", "element.lost", "element.expired"):

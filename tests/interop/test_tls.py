@@ -88,15 +88,23 @@ class Scope(SynchronousTestCase):
     def _records(self):
         """On the wire each user message is a record of TLS, ordered, on stream 0."""
         self.run_.kill("tcpdump")
-        shown = subprocess.run(
-            ["tshark", "-r", str(self.run_.scratch / "wire.pcap"), "-T", "fields",
-             "-Y", "sctp.chunk_type == 0 && (sctp.srcport in {3864,9902})",
-             "-e", "sctp.data_payload_proto_id", "-e", "sctp.data_sid", "-e", "sctp.data_u_bit",
-             "-e", "data.data", "-o", "sctp.reassembly:TRUE"],
-            capture_output=True, text=True, check=True, timeout=60,
-        ).stdout.splitlines()  # fmt: skip
+        shown = self._shark(
+            "sctp.chunk_type == 0 && (sctp.srcport in {3864,9902})",
+            "sctp.data_payload_proto_id", "sctp.data_sid", "sctp.data_u_bit",
+        )  # fmt: skip
         self.assertGreater(len(shown), 10)
+        self.assertEqual(self._shark("_ws.malformed", "frame.number"), [])
         for line in shown:
-            identifiers, streams, unordered, _ = line.split("\t")
+            identifiers, streams, unordered = line.split("\t")
             for values, wanted in ((identifiers, "0"), (streams, "0x0000"), (unordered, "0")):
                 self.assertEqual({*values.split(",")} - {wanted, "False"}, set(), line)
+
+    def _shark(self, which, *fields):
+        """These fields of the frames that tshark finds so."""
+        shown = [word for field in fields for word in ("-e", field)]
+        found = subprocess.run(
+            ["tshark", "-r", str(self.run_.scratch / "wire.pcap"), "-T", "fields",
+             "-o", "sctp.reassembly:TRUE", "-Y", which, *shown],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return found.stdout.splitlines()
