@@ -13,10 +13,11 @@ SEEDS ?= 1-1000
 
 help:
 	@echo "make demo          a registrar, three servers, a client: the whole story in a minute"
-	@echo "make test          the tests"
+	@echo "make test          the tests; those of SCTP are in make interop"
 	@echo "make lint types    ruff, codespell; mypy"
 	@echo "make docs          the documentation, in build/docs"
-	@echo "make bench         the speed, in build/bench.json; over SCTP, in build/bench-sctp.json"
+	@echo "make bench         the speed: bench-host, in build/bench.json; bench-sctp, in"
+	@echo "                   build/bench-sctp.json (packages: as for make interop)"
 	@echo "make attack        attacks on a registrar, measured, in build/attack (ten minutes)"
 	@echo "make attack-quick  only the strongest of them, with limits (two minutes)"
 	@echo "make fuzz          decoders under mutated messages, for SECONDS=60"
@@ -26,6 +27,7 @@ help:
 	@echo "make test-install  wheel and sdist, each in a new environment"
 	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
 	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found"
+	@echo "make clean         away with build and the environments"
 
 # The stamp is as new as the metadata it was made from.
 $(VENV)/stamp: setup.cfg pyproject.toml
