@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +35,11 @@ class ByCertificate(SynchronousTestCase):
         self.revoke()
         (self.site.files / "rules.toml").write_text(_RULES)
 
-    def issue(self, name):
+    def issue(self, name, out=None):
         """Issue a client's certificate."""
         done = self.site.command(
             "certificate", "issue", str(self.site.files), "--client", "--name", name,
-            "--out", str(self.site.files / name),
+            "--out", str(self.site.files / (out or name)),
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -58,13 +59,13 @@ class ByCertificate(SynchronousTestCase):
         trusted = f"certificate:{self.site.files}/ca.pem;crl={self.site.files}/crl.pem"
         return self.site.registrar("--auth", trusted)
 
-    def element(self):
+    def element(self, *words):
         """Start an element, by its certificate; its port."""
         port = self.site.server("pe")
         self.site.twistd(
             "pe", "rserpool-pe", "--pool", "web", "--service", f"tcp:127.0.0.1:{port}",
             "--registrar", self.site.endpoint, "--check-interval", "0.3",
-            *self.certificate("pe.example"),
+            *self.certificate("pe.example"), *words,
         )  # fmt: skip
         return port
 
@@ -112,6 +113,27 @@ class ByCertificate(SynchronousTestCase):
         self.assertNotIn("Traceback", self.site.log("registrar"))
 
     test_story.timeout = 90
+
+    def test_renewed(self):
+        """At SIGHUP a renewed certificate is taken, and who isn't believed any more is left."""
+        self.registrar()
+        crl = ["--crl", str(self.site.files / "crl.pem")]
+        port = self.element(*crl)
+        until(lambda: self.ports() == {port})
+        self.issue("pe.example", "next")
+        for end in ("pem", "key"):
+            os.replace(self.site.files / f"next.{end}", self.site.files / f"pe.example.{end}")
+        self.site.processes["pe"].send_signal(signal.SIGHUP)
+        until(lambda: "moved to a new connection" in self.site.log("pe"))
+        self.assertEqual((self.ports(), self.open()), ({port}, 1))
+
+        self.revoke("--name", "localhost")
+        self.site.processes["pe"].send_signal(signal.SIGHUP)
+        until(lambda: "isn't believed any more: the certificate has been revoked"
+              in self.site.log("pe"))  # fmt: skip
+        until(lambda: self.open() == 0)
+
+    test_renewed.timeout = 60
 
     def test_list_over(self):
         """When the list is over, sessions by certificate end at once, and not by and by."""
@@ -239,3 +261,121 @@ class Keys(SynchronousTestCase):
                          site.log("registrar"))  # fmt: skip
 
     test_rotation.timeout = 60
+
+
+class Watch:
+    """Resolves the pool again and again, in a thread; see what it was told."""
+
+    def __init__(self, case, site):
+        self.answers = []
+        self._site = site
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        case.addCleanup(self.stop)
+
+    def _look(self):
+        end = time.monotonic() + 120
+        while not self._over.is_set() and time.monotonic() < end:
+            self.answers.append(self._site.ask("resolve", "web", "--json"))
+
+    def more(self, count=2):
+        """Wait for so many answers to questions that weren't asked before this."""
+        count += len(self.answers) + 1
+        until(lambda: len(self.answers) >= count, 60)
+
+    def stop(self):
+        """Ask no more; which elements every answer had."""
+        self._over.set()
+        self._thread.join()
+        return [
+            {one["transport"]["port"] for one in json.loads(answer.stdout)["elements"]}
+            if answer.returncode == 0 else answer.stderr
+            for answer in self.answers
+        ]  # fmt: skip
+
+
+class InPlace(SynchronousTestCase):
+    """An element that gets another key while it runs."""
+
+    def setUp(self):
+        """It is registered."""
+        self.site = Site(self)
+        self.keys = self.site.files / "elements.psk"
+        self.own = self.site.files / "web-1.psk"
+        self.registrar = self.site.registrar()
+        self.port = self.site.server("web-1")
+        self.element = self.site.element("web-1", self.port)
+        until(lambda: self.site.elements() == {self.port})
+
+    def rotate(self, *words):
+        """Do what is next."""
+        status = f"tcp:{self.site.status_port}"
+        return self.site.command(
+            "psk", "rotate", str(self.keys), "web-1", "--status", status, *words
+        )
+
+    def reload(self, process, name, count=1):
+        """SIGHUP; when it has been heeded."""
+        process.send_signal(signal.SIGHUP)
+        until(lambda: self.site.log(name).count("] reloaded") >= count)
+
+    def open(self):
+        """The identities by which somebody is connected."""
+        return {one["identity"] for one in self.site.status()["credentials"] if one["open"]}
+
+    def audited(self):
+        """What has happened to elements."""
+        lines = (self.site.files / "audit.log").read_text().splitlines()
+        found = [json.loads(line)["what"] for line in lines]
+        return [what for what in found if what.startswith(("element.", "registration."))]
+
+    def test_rotation(self):
+        """From one key to the next by SIGHUP alone, and every answer has the element."""
+        watch = Watch(self, self.site)
+        watch.more(1)
+        new = self.site.files / "new.psk"
+        done = self.rotate("--to", str(new))
+        self.assertIn("kill -HUP", done.stdout)
+        self.reload(self.registrar, "registrar")
+        os.replace(new, self.own)
+        self.reload(self.element, "web-1")
+        until(lambda: self.open() == {"web-1~2"})
+        self.assertIn("moved to a new connection", self.site.log("web-1"))
+        retired = self.rotate()
+        self.assertEqual(retired.returncode, 0, retired.stderr)
+        self.reload(self.registrar, "registrar", 2)
+        watch.more()
+        answers = watch.stop()
+        self.assertGreater(len(answers), 3)
+        self.assertEqual([one for one in answers if one != {self.port}], [])
+        self.assertEqual(self.audited(), ["element.new"])
+        self.assertNotIn("home registrar was lost", self.site.log("web-1"))
+
+    test_rotation.timeout = 120
+
+    def test_too_early(self):
+        """A key that the registrar doesn't know yet waits for it, and the old one goes on."""
+        new = self.site.files / "new.psk"
+        self.rotate("--to", str(new))
+        os.replace(new, self.own)
+        self.reload(self.element, "web-1")
+        until(lambda: "the old one stays" in self.site.log("web-1"))
+        self.assertEqual((self.open(), self.site.elements()), ({"web-1"}, {self.port}))
+        self.reload(self.registrar, "registrar")
+        until(lambda: self.open() == {"web-1~2"})
+        self.assertEqual(self.audited(), ["element.new"])
+
+    test_too_early.timeout = 90
+
+    def test_no_key(self):
+        """A file that doesn't load changes nothing, and is told with its line."""
+        self.own.write_text(f"# mine\nweb-1:{'zz' * 32}\n")
+        self.element.send_signal(signal.SIGHUP)
+        until(lambda: "reloaded in part" in self.site.log("web-1"))
+        self.assertIn("not reloaded, the last good one stays: psk: "
+                      f"{self.own}:2: ", self.site.log("web-1"))  # fmt: skip
+        self.assertNotIn("zz", self.site.log("web-1"))
+        self.assertEqual((self.open(), self.site.elements()), ({"web-1"}, {self.port}))
+
+    test_no_key.timeout = 60

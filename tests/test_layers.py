@@ -23,7 +23,7 @@ IMPURE = {"twisted", "OpenSSL", "socket", "ssl", "time", "random", "os", "pathli
 #: Pure modules of `client`; the others are its Twisted side.
 PURE_CLIENT = {"effects", "element", "events", "hunt", "user", "reports", "resolution", "cache",
                "causes", "bucket", "floods", "failover", "visit", "announced", "dialect",
-               "statement", "draw", "drawing", "fairness"}  # fmt: skip
+               "statement", "moving", "draw", "drawing", "fairness"}  # fmt: skip
 
 
 def modules():

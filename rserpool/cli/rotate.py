@@ -120,7 +120,7 @@ def _roll_out(args: argparse.Namespace, plan: Plan) -> list[str]:
     return [
         "the registrar takes it over: kill -HUP REGISTRAR",
         f"take {copied} to the host of {plan.principal!r}, safely, in the place of its old key "
-        "file (psk), and restart its rserpool-pe there",
+        "file (psk), and send its rserpool-pe SIGHUP there: kill -HUP PE",
         done,
     ]
 

@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from rserpool.client.security import Security
-from rserpool.security.certificate.refusal import openssl_words
+from rserpool.security.certificate.refusal import CertificateRefused, openssl_words
 from rserpool.security.certificate.trust import explain
 from rserpool.security.decisions import Proof
 from rserpool.security.psk.tls import handshake_failure
@@ -55,6 +55,7 @@ class Call(Factory):
     :param patience: seconds that it may take; None: `CALL_TIMEOUT`.
     :ivar unproven: whether it has failed because who answers hasn't proven who it is, or
         refuses what was shown to it.
+    :ivar disbelieved: whether it has failed because we don't believe its certificate.
     """
 
     noisy = False
@@ -68,7 +69,7 @@ class Call(Factory):
         patience: float | None = None,
     ) -> None:
         self.connection: Connection | None = None
-        self.unproven = False
+        self.unproven = self.disbelieved = False
         self.index = index
         self._owner = owner
         self._security = security
@@ -133,6 +134,7 @@ class Call(Factory):
         if not self._over:
             self._over = True
             self.unproven = isinstance(reason.value, SSL.Error) and not connection.ready
+            self.disbelieved = isinstance(reason.value, CertificateRefused)
             self._owner.lost(self, self._words(connection, reason))
 
     def _words(self, connection: Connection, reason: Failure) -> str:

@@ -49,10 +49,42 @@ class Hunt:
 
 
 @attrs.frozen
+class Redial:
+    """Call the home registrar once more; the connection with it stays."""
+
+
+@attrs.frozen
+class Switch:
+    """Speak by the second connection from now on; the first one stays open."""
+
+
+@attrs.frozen
+class Settle:
+    """End the first connection: the second is the one with the home registrar."""
+
+
+@attrs.frozen
+class Stay:
+    """End the second connection: the first is still, or again, the one to speak by."""
+
+
+@attrs.frozen
 class Tell:
     """Something the application, or its log, must know."""
 
     notice: Notice
 
 
-Effect = Send | SetTimer | CancelTimer | Dial | HangUp | Hunt | Tell
+Effect = (
+    Send
+    | SetTimer
+    | CancelTimer
+    | Dial
+    | HangUp
+    | Hunt
+    | Redial
+    | Switch
+    | Settle
+    | Stay
+    | Tell
+)

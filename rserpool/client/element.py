@@ -73,6 +73,12 @@ _ANSWERS = (asap.RegistrationResponse, asap.DeregistrationResponse)
 _TRANSIENT = (causes.LackOfResources, causes.RejectedForSecurity, causes.Unspecified)
 
 
+def lasting(error: OperationError | None) -> bool:
+    """Whether what a registrar objects to won't pass: see Note [What is tried again]."""
+    found = () if error is None else error.causes
+    return any(not isinstance(cause, _TRANSIENT) for cause in found)
+
+
 @attrs.frozen(kw_only=True)
 class Membership:
     """What a pool element registers as."""
@@ -118,6 +124,24 @@ class Element:
         """Whether the application wants it in the pool."""
         return self._wanted
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request was sent on this link and isn't answered yet."""
+        return self._owed > 0
+
+    def sign(self, signer: Signs) -> None:
+        """
+        Sign by this from now on; the next registration tells it.
+
+        :raise EncodeError: with its signature the membership can't be written.
+        """
+        former, self._signer = self._signer, signer
+        try:
+            self._registration()
+        except EncodeError:
+            self._signer = former
+            raise
+
     def join(self) -> list[Effect]:
         """The application wants to be in the pool."""
         self._wanted = True
@@ -161,6 +185,25 @@ class Element:
         self._leaving = self._owed = 0
         return [CancelTimer(T2), CancelTimer(T3), CancelTimer(T4), CancelTimer(RETRY)]
 
+    def moved(self) -> list[Effect]:
+        """There is a second connection with the same home: register by that one."""
+        return self._register() if self._wanted else []
+
+    def stayed(self, *, unsure: bool) -> list[Effect]:
+        """
+        It came to nothing: what was sent by the second connection has no answer any more.
+
+        :param unsure: the registrar may have granted it, and hold us by that connection.
+        """
+        self._leaving = self._owed = 0
+        if self._withdrawing:
+            return [CancelTimer(T2), *self._deregister()]
+        if not self._wanted:
+            return [CancelTimer(T2)]
+        if unsure:
+            return self._register()
+        return [CancelTimer(T2), SetTimer(T4, self._renewal())]
+
     def rang(self, name: str) -> list[Effect]:
         """A timer has rung."""
         if name in (T4, RETRY):
@@ -183,9 +226,9 @@ class Element:
         if flood:
             return [Hunt(flood)]
         effects: list[Effect] = []
-        if isinstance(message, asap.RegistrationResponse) and self._mine(message):
+        if isinstance(message, asap.RegistrationResponse) and self.owns(message):
             effects = self._answered(message)
-        elif isinstance(message, asap.DeregistrationResponse) and self._mine(message):
+        elif isinstance(message, asap.DeregistrationResponse) and self.owns(message):
             effects = self._removed(message)
         elif isinstance(message, asap.EndpointKeepAlive):
             effects = self._asked(message)
@@ -198,7 +241,7 @@ class Element:
         if isinstance(message, asap.EndpointKeepAlive):
             if message.handle == self.membership.handle:
                 return self.floods.keep_alive(now)
-        elif isinstance(message, _ANSWERS) and self._mine(message) and self._owed:
+        elif isinstance(message, _ANSWERS) and self.owns(message) and self._owed:
             self._owed -= 1
             return ""
         return self.floods.unasked(message, now)
@@ -238,7 +281,8 @@ class Element:
         )
         return [Send(asap.encode(message)), SetTimer(T3, T3_SECONDS)]
 
-    def _mine(self, message: asap.RegistrationResponse | asap.DeregistrationResponse) -> bool:
+    def owns(self, message: asap.RegistrationResponse | asap.DeregistrationResponse) -> bool:
+        """Whether this answer is for us."""
         member = self.membership
         return message.handle == member.handle and message.identifier == member.identifier
 
@@ -262,8 +306,7 @@ class Element:
         if not self._wanted:
             return []
         words = all_in_words(error)
-        found = () if error is None else error.causes
-        if any(not isinstance(cause, _TRANSIENT) for cause in found):
+        if lasting(error):
             self._wanted = False
             return [CancelTimer(RETRY), Tell(Notice(What.REFUSED, words))]
         pause = min(PAUSE * 2.0 ** min(self._failures, 4), RETRAN_MAX)

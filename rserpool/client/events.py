@@ -23,6 +23,8 @@ class What(enum.Enum):
     IDENTIFIED = "identified"  # the home registrar has told its server ID
     ADOPTED = "adopted"  # a registrar has made itself the home, by a takeover
     DISTRUSTED = "distrusted"  # the registrar tells of elements what these haven't signed
+    MOVED = "moved"  # to a new connection with its home, by another key or certificate
+    UNMOVED = "unmoved"  # that has come to nothing; the connection made before stays
     COMPLAINED = "complained"  # the registrar has sent an ASAP_ERROR
 
 

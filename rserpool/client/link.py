@@ -11,25 +11,29 @@ from typing import Protocol as Shape
 from twisted.internet.interfaces import IDelayedCall
 
 from rserpool.client import announced, hunt
-from rserpool.client.call import CALL_TIMEOUT, Call
+from rserpool.client.call import Call, Owner
 from rserpool.client.effects import (
     CancelTimer,
     Dial,
     Effect,
     HangUp,
     Hunt,
+    Redial,
     Send,
     SetTimer,
+    Settle,
+    Stay,
+    Switch,
     Tell,
 )
 from rserpool.client.element import Element
 from rserpool.client.events import Notice, What
+from rserpool.client.known import Known
 from rserpool.client.listening import Announcements, Listening
 from rserpool.client.reception import Reception, Visitor
+from rserpool.client.second import Mover, Second
 from rserpool.client.security import Security
 from rserpool.client.visit import Visit, visit
-from rserpool.transport import endpoints
-from rserpool.transport.sctp.payload import Payload
 
 
 class Machine(Shape):
@@ -46,25 +50,6 @@ class Machine(Shape):
 
     def rang(self, name: str) -> list[Effect]:
         """A timer has rung."""
-
-
-class _Known:
-    """A registrar that may be called, and how."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        security: Security,
-        description: str,
-        patience: float | None = None,
-    ) -> None:
-        self.description = description
-        self.patience = patience
-        self.creator = security.creator(endpoints.host_of(description) or "")
-        payload = Payload.ASAP.under(self.creator is not None)
-        self.endpoint = endpoints.client(
-            reactor, description, patience or CALL_TIMEOUT, payload
-        )
 
 
 class Link:
@@ -94,7 +79,7 @@ class Link:
         self._reactor = reactor
         self._security = security
         self._registrars = {
-            index: _Known(reactor, security, text) for index, text in enumerate(registrars)
+            index: Known(reactor, security, text) for index, text in enumerate(registrars)
         }
         self._configured = len(self._registrars)
         self._next = self._configured
@@ -111,6 +96,8 @@ class Link:
         self._calls: dict[int, Call] = {}
         self._home: Call | Visitor | None = None
         self._reception = reception
+        self._second: Second | None = None
+        self._performs = self._performers()
         self._timers: dict[str, IDelayedCall] = {}
         self._stopped = False
 
@@ -146,6 +133,8 @@ class Link:
             call.hang_up()
         self._calls.clear()
         self._home = None
+        if self._second is not None:
+            self._second.end()
         if self._listening is not None:
             self._listening.stop()
         if self._reception is not None:
@@ -159,20 +148,46 @@ class Link:
         for effect in effects:
             if self._stopped:
                 return
-            if isinstance(effect, Send):
-                self._send(effect.data)
-            elif isinstance(effect, SetTimer):
-                self._set_timer(effect)
-            elif isinstance(effect, CancelTimer):
-                self._cancel_timer(effect.name)
-            elif isinstance(effect, Dial):
-                self._dial(effect.index)
-            elif isinstance(effect, HangUp):
-                self._hang_up(effect.index)
-            elif isinstance(effect, Hunt):
-                self._leave(effect.reason)
-            elif isinstance(effect, Tell):
-                self._notify(effect.notice)
+            self._performs[type(effect)](effect)
+
+    def secure(self, security: Security, mover: Mover) -> None:
+        """
+        Prove ourselves by `security` from now on.
+
+        :param mover: moves to a second connection with the home, if there is one.
+        :raise ValueError: (or OSError) nothing can be made of it; all stays as it was.
+        """
+        renewed = {
+            index: Known(self._reactor, security, known.description, known.patience)
+            for index, known in self._registrars.items()
+        }
+        self._security = security
+        self._registrars.update(renewed)
+        if self._second is None:
+            self._second = Second(self, mover)
+        if self._home is not None:
+            self._second.begin()
+        elif self._calls:
+            # They were made by the credential before.
+            self.perform(self._hunt.start())
+
+    def prepare(self, owner: Owner) -> Call | None:
+        """Make another call to the home registrar; None: it wasn't called, but has called."""
+        home = self._home
+        return self._call(owner, home.index) if isinstance(home, Call) else None
+
+    def begin(self, call: Call) -> None:
+        """Call."""
+        known = self._registrars[call.index]
+        endpoint = known.endpoint
+        if self._reception is not None:
+            endpoint = self._reception.from_here(endpoint)
+        call.dial(self._reactor, endpoint, known.creator)
+
+    def replace(self, call: Call) -> Call | None:
+        """Let this be the connection with the home; return the one that was."""
+        home, self._home = self._home, call
+        return home if isinstance(home, Call) else None
 
     def reached(self, call: "Call") -> None:
         """A call came about, TLS and all."""
@@ -202,13 +217,16 @@ class Link:
     def arrived(self, call: "Call", messages: list[bytes]) -> None:
         """Messages have come by a connection."""
         for data in messages:
+            now = self._reactor.seconds()
             if call is self._home:
-                self.perform(self._machine.arrived(data, self._reactor.seconds()))
+                self.perform(self._machine.arrived(data, now))
+            elif self._second is not None:
+                self._second.overheard(call, data, now)
 
     def lost(self, call: "Call", words: str) -> None:
         """A connection has ended."""
         if call is self._home:
-            self._leave(words)
+            self.leave(words)
         else:
             self.failed(call, words)
 
@@ -224,7 +242,7 @@ class Link:
     def left(self, visitor: Visitor, words: str) -> None:
         """One that has called has hung up."""
         if visitor is self._home:
-            self._leave(words)
+            self.leave(words)
 
     def _judge(self, visitor: Visitor, found: Visit, now: float) -> None:
         if found.objection:
@@ -260,19 +278,20 @@ class Link:
         self._notify(Notice(What.TRYING, known.description))
         if self._stopped:
             return
-        call = Call(self, index, self._security, known.description, known.patience)
-        self._calls[index] = call
-        endpoint = known.endpoint
-        if self._reception is not None:
-            endpoint = self._reception.from_here(endpoint)
-        call.dial(self._reactor, endpoint, known.creator)
+        self._calls[index] = self._call(self, index)
+        self.begin(self._calls[index])
+
+    def _call(self, owner: Owner, index: int) -> Call:
+        known = self._registrars[index]
+        return Call(owner, index, self._security, known.description, known.patience)
 
     def _hang_up(self, index: int) -> None:
         call = self._calls.pop(index, None)
         if call is not None:
             call.hang_up()
 
-    def _leave(self, reason: str) -> None:
+    def leave(self, reason: str) -> None:
+        """Leave the home registrar, and hunt for another."""
         home, self._home = self._home, None
         if home is None:
             return
@@ -280,6 +299,8 @@ class Link:
         self.perform(self._machine.unlinked())
         # Not a polite goodbye: it has gone, or doesn't answer, or talks nonsense.
         home.cut_off(reason)
+        if self._second is not None:
+            self._second.end()
         self.perform(self._hunt.lost(self._reactor.seconds()))
         if isinstance(home, Call) and home.index in self._outdated:
             self._drop(home.index)
@@ -298,7 +319,7 @@ class Link:
                 self._outdated.discard(index)
                 return
         try:
-            known = _Known(self._reactor, self._security, text, announced.TIMEOUT)
+            known = Known(self._reactor, self._security, text, announced.TIMEOUT)
         except (ValueError, OSError) as error:
             self._notify(Notice(What.UNREACHABLE, f"{text}, as it was announced: {error}"))
             if self._listening is not None:
@@ -325,6 +346,30 @@ class Link:
         if call is not None:
             call.hang_up()
         del self._registrars[index]
+
+    def _performers(self) -> dict[type[Effect], Callable[[Any], None]]:
+        """How each effect is performed."""
+
+        def second(do: Callable[[Second], None]) -> Callable[[Any], None]:
+            def perform(effect: Effect) -> None:
+                if self._second is not None:
+                    do(self._second)
+
+            return perform
+
+        return {
+            Send: lambda effect: self._send(effect.data),
+            SetTimer: self._set_timer,
+            CancelTimer: lambda effect: self._cancel_timer(effect.name),
+            Dial: lambda effect: self._dial(effect.index),
+            HangUp: lambda effect: self._hang_up(effect.index),
+            Hunt: lambda effect: self.leave(effect.reason),
+            Redial: second(Second.redial),
+            Switch: second(Second.switch),
+            Settle: second(Second.settle),
+            Stay: second(Second.stay),
+            Tell: lambda effect: self._notify(effect.notice),
+        }
 
     def _set_timer(self, effect: SetTimer) -> None:
         self._cancel_timer(effect.name)

@@ -33,6 +33,7 @@ from rserpool.client.events import Notice, What
 from rserpool.client.hunt import Random
 from rserpool.client.link import Link
 from rserpool.client.listening import Announcements
+from rserpool.client.moving import Moving
 from rserpool.client.reception import Reception
 from rserpool.client.security import Security
 from rserpool.client.statement import Signs
@@ -70,12 +71,14 @@ class PoolElement:
     ) -> None:
         self._reactor = reactor
         self._element = Element(membership, dialect, signer)
+        self._moving = Moving(self._element)
         self._observer = notify
+        self._plain = security.proof is Proof.PLAIN
         self._link = Link(
             reactor,
             registrars,
             security,
-            self._element,
+            self._element if self._plain else self._moving,
             notify=self._happened,
             random=rng or random.SystemRandom(),
             announcements=announcements,
@@ -134,6 +137,28 @@ class PoolElement:
         :param tell: register again at once; else the next renewal says it.
         """
         self._link.perform(self._element.update(membership, tell=tell))
+
+    def secure(self, security: Security) -> None:
+        """
+        Prove itself by another key or certificate from now on, registered all the while.
+
+        It moves to a new connection with its home registrar, and ends the old one when it is
+        registered by the new one: `What.MOVED`, or `What.UNMOVED` while that can't be.
+
+        :raise ValueError: (or OSError) nothing can be made of it; all stays as it was.
+        """
+        if self._plain or security.proof is Proof.PLAIN:
+            raise ValueError("where nobody proves anything there is nothing to exchange")
+        self._link.secure(security, self._moving)
+
+    def sign(self, signer: Signs) -> None:
+        """
+        Sign by another key from now on, and tell so at once.
+
+        :raise ValueError: the registration would be too long; all stays as it was.
+        """
+        self._element.sign(signer)
+        self._link.perform(self._element.update(self._element.membership))
 
     def withdraw(self, timeout: float = 5.0) -> "Deferred[None]":
         """

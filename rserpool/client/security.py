@@ -76,7 +76,7 @@ class Certified:
     :ivar ca: file of the authorities to trust; None: this machine's.
     :ivar name: the name it must be for, if not the host that is called.
     :ivar authorities: PEM of the authorities to trust, instead of a file.
-    :ivar crl: file of the authorities' revocation lists, read again for each connection.
+    :ivar crl: file of the authorities' revocation lists, read with them.
     """
 
     ca: str | None = None

@@ -6,6 +6,7 @@ that holds registers it; some that fail in a row (two, unless the configuration 
 otherwise), or the end of its process where that is supervised, take it out of the pool.
 """
 
+import signal
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -24,17 +25,17 @@ from rserpool.client import (
     Membership,
     Notice,
     PoolElement,
-    PreSharedKey,
     Refused,
     Security,
     Signer,
     What,
     new_identifier,
 )
-from rserpool.security.certificate.name import SOON, when
+from rserpool.service import own
 from rserpool.service.check import Check, Health, check
 from rserpool.service.load import load as ask_load
 from rserpool.service.load import percent
+from rserpool.service.own import Own
 from rserpool.service.pe_options import ElementTable, Options
 from rserpool.service.reminder import Reminder
 from rserpool.service.spawn import Spawned
@@ -54,51 +55,6 @@ def makeService(parsed: Any) -> "ElementService":  # noqa: N802 - Twisted's name
 
     table, security, dialect, signer = parsed.configuration
     return ElementService(reactor, table, security, dialect, signer)
-
-
-@attrs.frozen
-class Own:
-    """
-    Warns of the element's own key or certificate, which its registrar won't take any more, and
-    of the certificate of its signing key, which users won't.
-
-    :ivar now: the time in seconds since the epoch.
-    """
-
-    security: Security
-    now: Callable[[], float]
-    signer: Signer | None = None
-
-    @property
-    def warnings(self) -> list[str]:
-        """What ought to be done."""
-        now = self.now()
-        found = []
-        for end, what, over in self._ends:
-            if end <= now:
-                found.append(f"this element's {what} is over since {when(end)}: {over}")
-            elif end < now + SOON:
-                found.append(
-                    f"this element's {what} is good until {when(end)}: get the next one in "
-                    "time, and restart this"
-                )
-        return found
-
-    @property
-    def moments(self) -> list[float]:
-        """When they end."""
-        return [end for end, _, _ in self._ends]
-
-    @property
-    def _ends(self) -> list[tuple[float, str, str]]:
-        """When each ends, what it is, and what follows."""
-        what = "key" if isinstance(self.security, PreSharedKey) else "certificate"
-        until = self.signer.until if self.signer else None
-        ends = (
-            (self.security.until, what, "no registrar lets it in"),
-            (until, "signing certificate", "no user believes what it registers"),
-        )
-        return [(end, what, over) for end, what, over in ends if end is not None]
 
 
 class ElementService(Service):
@@ -130,7 +86,9 @@ class ElementService(Service):
         self._told_load = -NOTABLE
         self._load_trouble = ""
         self._registered_before = False
-        self._reminder = Reminder(reactor, time.time, Own(security, time.time, signer))
+        self._own = Own(security, time.time, signer)
+        self._reminder = Reminder(reactor, time.time, self._own)
+        self._refused_before = self._corrected = False
         self._element = PoolElement(
             reactor,
             table.registrar,
@@ -159,6 +117,8 @@ class ElementService(Service):
                 "whoever sends to {groups} may have this element",
                 groups=", ".join(self._table.announce),
             )
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         if self._spawned is not None:
             self._spawned.start()
         self._checks.start(self._table.check_interval)
@@ -177,6 +137,44 @@ class ElementService(Service):
         spawned = self._spawned
         stopping = self._element.stop(timeout=GOODBYE)
         return stopping.addBoth(lambda _: spawned.stop() if spawned else None)
+
+    def reload(self) -> None:
+        """
+        Read keys, certificates, authorities and revocation lists again (SIGHUP).
+
+        What doesn't load stays as it was.  The element moves to a new connection, registered
+        all the while: :mod:`rserpool.client.moving`.
+        """
+        if not self.running:
+            return
+        faults: list[str] = []
+        if self._table.signing_key:
+            self._try(faults, own.signer, self._element.sign, "signer")
+        if self._table.security != "none":
+            self._try(faults, own.security, self._element.secure, "security")
+        for fault in faults:
+            self._log.error("not reloaded, the last good one stays: {fault}", fault=fault)
+        self._corrected = self._refused_before
+        self._log.info("reloaded in part" if faults else "reloaded")
+        self._reminder.say()
+
+    def _try(
+        self,
+        faults: list[str],
+        read: Callable[[ElementTable, own.Fault], Any],
+        take: Callable[[Any], None],
+        name: str,
+    ) -> None:
+        """Read one of them; if it is good, let the element take it, and warn of its end."""
+        found = read(self._table, lambda key, words: faults.append(f"{key}: {words}"))
+        if found is None:
+            return
+        try:
+            take(found)
+        except (OSError, ValueError) as error:
+            faults.append(str(error))
+        else:
+            setattr(self._own, name, found)
 
     @property
     def _adaptive(self) -> bool:
@@ -224,7 +222,8 @@ class ElementService(Service):
             return
         failure.trap(Refused)
         self._log.critical(
-            "the registrar refuses this element: {why}. Correct that and start again",
+            "the registrar refuses this element: {why}. Correct that and start again, or send "
+            "SIGHUP if it was the key or certificate",
             why=failure.getErrorMessage(),
         )
 
@@ -269,6 +268,11 @@ class ElementService(Service):
 
     def _happened(self, notice: Notice) -> None:
         member = self._element.membership
+        if notice.what is What.REFUSED:
+            self._refused_before, self._corrected = True, False
+        if notice.what in (What.MOVED, What.LINKED) and self._corrected:
+            self._refused_before = self._corrected = False
+            self._join()
         if notice.what in (What.REGISTERED, What.RENEWED):
             self._told_load = getattr(member.policy, "load", 0)
         level, line = LINES[notice.what]
@@ -301,5 +305,10 @@ LINES: dict[What, tuple[Any, str]] = {
     What.IDENTIFIED: (_GOOD, "the server ID of {home} is {words}"),
     What.ADOPTED: (_GOOD, "adopted: {home}, server ID {words}, is the home registrar now"),
     What.DISTRUSTED: (_BAD, "{words}"),
+    What.MOVED: (_GOOD, "moved to a new connection with {home}, by what was read last"),
+    What.UNMOVED: (
+        _WORSE,
+        "not moved to a new connection with {home}; the old one stays: {words}",
+    ),
     What.COMPLAINED: (_BAD, "{home} reports an error: {words}"),
 }

@@ -2,16 +2,18 @@
 
 import socket
 from collections.abc import Iterable
+from functools import partial
 from ipaddress import ip_address
 
 import attrs
 
-from rserpool.client import RSPLIB, Certified, Dialect, Plain, PreSharedKey, Security, Signer
+from rserpool.client import RSPLIB, Dialect, Plain, Security, Signer
 from rserpool.client.listening import SILENT, UNNAMED, Announcements
 from rserpool.security.psk.entry import pe_identifier
 from rserpool.service import check as checks
-from rserpool.service import interop, signing
+from rserpool.service import interop, own, signing
 from rserpool.service.groups import asap_group, interface
+from rserpool.service.kinds import file
 from rserpool.service.options import options
 from rserpool.service.settings import (
     Override,
@@ -164,20 +166,20 @@ class ElementTable:
         text, default=None, option="NAME", help="whose key to use; if the file has several"
     )
     psk: str | None = setting(
-        text, default=None, option="FILE", help="a key file with this element's key"
+        file, default=None, option="FILE", help="a key file with this element's key"
     )
     certificate: str | None = setting(
-        text, default=None, option="FILE", help="instead of a key: a client certificate (PEM)"
+        file, default=None, option="FILE", help="instead of a key: a client certificate (PEM)"
     )
     private_key: str | None = setting(
-        text, default=None, option="FILE", help="the private key of the certificate (PEM)"
+        file, default=None, option="FILE", help="the private key of the certificate (PEM)"
     )
     ca: str | None = setting(
-        text, default=None, option="FILE",
+        file, default=None, option="FILE",
         help="with a certificate: the authorities that registrars are believed by",
     )  # fmt: skip
     crl: str | None = setting(
-        text, default=None, option="FILE", help="with ca: what these authorities have revoked"
+        file, default=None, option="FILE", help="with ca: what these authorities have revoked"
     )
     name: str | None = setting(
         text, default=None, option="NAME",
@@ -187,11 +189,11 @@ class ElementTable:
         choice("1.3", "1.2"), default="1.3", option="1.3|1.2", help="the oldest version of TLS"
     )
     signing_key: str | None = setting(
-        text, default=None, option="FILE",
+        file, default=None, option="FILE",
         help="sign what is registered by this private key (Ed25519, PEM)",
     )  # fmt: skip
     signing_certificate: str | None = setting(
-        text, default=None, option="FILE",
+        file, default=None, option="FILE",
         help="the certificate of the signing key, which is sent along; else users need a list",
     )  # fmt: skip
     policy: Policy = setting(
@@ -288,22 +290,14 @@ def load(
             elif not table.announce and not _at_fault(reader, "announce"):
                 reader.fault("element", key, "is missing; give one, or announce")
     security: Security = Plain()
+    fault = partial(reader.fault, "element")
     contradictions = [*_contradictions(table), *_unbearable(table, dialect)]
     for key, words in contradictions:
         if not _at_fault(reader, key):
             reader.fault("element", key, words)
     if not contradictions:
-        try:
-            security = _security(table)
-        except (OSError, ValueError) as error:
-            for line in _in_words(error):
-                reader.fault("element", "psk" if table.psk else "certificate", line)
-    signer = signing.read(
-        table.signing_key,
-        table.signing_certificate,
-        table.pool,
-        lambda key, words: reader.fault("element", key, words),
-    )
+        security = own.security(table, fault) or security
+    signer = signing.read(table.signing_key, table.signing_certificate, table.pool, fault)
     reader.check()
     return table, security, dialect, signer
 
@@ -341,35 +335,6 @@ def _unbearable(table: ElementTable, dialect: Dialect) -> Iterable[tuple[str, st
     if dialect.life(table.lifetime) > LONGEST_LIFE:
         most = LONGEST_LIFE // dialect.life_units
         yield "lifetime", f"in {dialect.life_units} units a second, {most} s are the most"
-
-
-def _security(table: ElementTable) -> Security:
-    security: Security = Plain()
-    if table.security == "required" and table.psk:
-        security = PreSharedKey.from_file(table.psk, table.identity, table.tls_minimum)
-    elif table.security == "required":
-        assert table.certificate is not None
-        assert table.private_key is not None
-        security = Certified.with_files(
-            table.ca, table.name, table.certificate, table.private_key, table.tls_minimum,
-            crl=table.crl,
-        )  # fmt: skip
-    security.creator(table.name or "localhost")  # made once, to hear now what is wrong
-    return security
-
-
-#: Faults of one key file that are told.
-_ENOUGH = 4
-
-
-def _in_words(error: OSError | ValueError) -> list[str]:
-    if isinstance(error, OSError):
-        return [f"{error.filename} can't be read: {error.strerror}"]
-    lines = str(error).splitlines()
-    if len(lines) > _ENOUGH:
-        # A file of another kind: each of its lines is wrong.
-        return [*lines[:_ENOUGH], f"and {len(lines) - _ENOUGH} more faults like these"]
-    return lines
 
 
 Options = options(

@@ -45,7 +45,7 @@ class Rotating(SynchronousTestCase):
         self.assertEqual(len(two.secret), 32)
         self.assertNotEqual(one.secret, two.secret)
         self.assertNotIn(two.secret.hex(), done.out)
-        for words in ("kill -HUP", "restart its rserpool-pe", "retire the old one"):
+        for words in ("kill -HUP REGISTRAR", "kill -HUP PE", "retire the old one"):
             self.assertIn(words, done.out)
         self.assertEqual(os.stat(self.file).st_mode & 0o777, 0o600)
 

@@ -4,7 +4,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import Plain, PoolElement, Refused, What, new_identifier
+from rserpool.client import Plain, PoolElement, PreSharedKey, Refused, What, new_identifier
 from rserpool.client.hunt import PAUSE
 from rserpool.wire import asap, causes
 from rserpool.wire.policies import LeastUsed
@@ -120,6 +120,14 @@ class Starting(Case):
         self.element.update(attrs.evolve(self.element.membership, policy=LeastUsed(load=9)))
         [message] = home.received()
         self.assertEqual(message.element.policy, LeastUsed(load=9))
+
+    def test_plain(self):
+        """Where nobody proves anything there is no key to exchange, nor to begin with one."""
+        _, home = self.registered()
+        for security in (Plain(), PreSharedKey("web-1", b"k" * 32)):
+            with self.assertRaises(ValueError):
+                self.element.secure(security)
+        self.assertEqual((home.closed, home.received()), (False, []))
 
     def test_identifier(self):
         """A new PE identifier is never 0, and not the one before."""

@@ -1,7 +1,9 @@
 """The wrapper: registers a server in a pool while it works."""
 
 import os
+import signal
 import time
+from pathlib import Path
 
 import attrs
 from cryptography import x509
@@ -12,13 +14,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from rserpool.client import Certified, Plain, PreSharedKey, Signer, What
+from rserpool.client import Certified, Notice, Plain, PreSharedKey, Signer, What
 from rserpool.security.certificate import make
 from rserpool.security.certificate.name import when
 from rserpool.security.psk import keyfile
 from rserpool.service import pe
 from rserpool.service.load import FULL
-from rserpool.service.pe import LINES, ElementService, Own
+from rserpool.service.own import Own
+from rserpool.service.pe import LINES, ElementService
 from rserpool.service.pe_options import ElementTable, load
 from rserpool.service.settings import Override
 from rserpool.wire import asap, causes
@@ -397,6 +400,86 @@ class Spawning(TestCase):
             self.registrar.kinds(),
             [asap.Registration, asap.Deregistration, asap.Registration],
         )
+
+
+class Reloading(Case):
+    """SIGHUP."""
+
+    def setUp(self):
+        """What handles the signal is put back."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        super().setUp()
+
+    def signing(self):
+        """Make a signing key, where it was or is configured."""
+        issued = make.issue(make.authority("x"), ["pe.example"], pools=[b"web"])
+        for path, pem in ((self.key, issued.private_key), (self.pem, issued.certificate)):
+            path.unlink(missing_ok=True)
+            path.touch(0o600)
+            path.write_bytes(pem)
+
+    def signed(self):
+        """Make a wrapper that signs; its home."""
+        self.key, self.pem = Path(self.mktemp()), Path(self.mktemp())
+        self.signing()
+        words = {"signing_key": str(self.key), "signing_certificate": str(self.pem)}
+        self.make(**words)
+        return self.registered()
+
+    def test_signing_key(self):
+        """Another signing key is used at once, and warned of instead of the one before."""
+        home = self.signed()
+        self.service.reload()
+        [message] = home.received()
+        first = self.service._own.signer
+        self.assertIn(first.certificate, asap.encode(message))
+        home.send(granted(identifier=self.identifier))
+        self.signing()
+        self.service.reload()
+        [message] = home.received()
+        self.assertNotIn(first.certificate, asap.encode(message))
+        self.assertIn(self.service._own.signer.certificate, asap.encode(message))
+        self.assertTrue(self.said("reloaded"))
+
+    def test_bad_signing_key(self):
+        """One that doesn't load leaves the last good one in force, and is told."""
+        home = self.signed()
+        self.service.reload()
+        home.received()
+        good = self.service._own.signer
+        self.key.write_text("nothing")
+        self.service.reload()
+        self.assertEqual((home.received(), self.service._own.signer), ([], good))
+        self.assertTrue(self.said("the last good one stays: signing-key: "))
+        self.assertTrue(self.said("reloaded in part"))
+
+    def test_signal(self):
+        """It is the signal that does it, and nothing any more when it is stopped."""
+        self.registered()
+        handler = signal.getsignal(signal.SIGHUP)
+        self.town.reactor.callFromThread = lambda do: do()
+        handler(signal.SIGHUP, None)
+        self.assertTrue(self.said("reloaded"))
+        self.log.lines.clear()
+        self.service.stopService()
+        handler(signal.SIGHUP, None)
+        self.assertFalse(self.said("reloaded"))
+
+    def test_corrected(self):
+        """One that was refused for good tries again when it has moved by another credential."""
+        self.service.startService()
+        home = self.town.answer(1)
+        home.received()
+        home.send(rejected(causes.NonUniquePEIdentifier(), identifier=self.identifier))
+        self.service._happened(Notice(What.MOVED))
+        self.assertEqual(self.kinds(home), [])
+        self.service.reload()
+        self.assertEqual(self.kinds(home), [])
+        self.service._happened(Notice(What.MOVED))
+        self.assertEqual(self.kinds(home), [asap.Registration])
+        self.service._happened(Notice(What.MOVED))
+        self.assertEqual(self.kinds(home), [])
 
 
 class OwnCredential(SynchronousTestCase):
