@@ -186,7 +186,12 @@ class Element:
         return [CancelTimer(T2), CancelTimer(T3), CancelTimer(T4), CancelTimer(RETRY)]
 
     def moved(self) -> list[Effect]:
-        """There is a second connection with the same home: register by that one."""
+        """
+        There is a second connection with the home: register by that one.
+
+        Its server ID is learnt anew: by one name several registrars may answer.
+        """
+        self.home = 0
         return self._register() if self._wanted else []
 
     def stayed(self, *, unsure: bool) -> list[Effect]:

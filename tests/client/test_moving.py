@@ -87,6 +87,15 @@ class Registered(Case):
         self.assertEqual([type(m) for m in sent(effects)], [asap.EndpointKeepAliveAck])
         self.assertEqual((kinds(effects), self.moving.state), ([], State.REGISTERING))
 
+    def test_server_id(self):
+        """By the name of its home another registrar may have answered: its ID is learnt anew."""
+        self.hear(keep_alive())
+        [message] = sent(self.registering())
+        self.assertEqual(message.element.home, 0)
+        self.hear(granted())
+        self.assertEqual(told(self.hear(keep_alive(server=0x22))), [What.IDENTIFIED])
+        self.assertEqual(self.element.home, 0x22)
+
     def test_unreachable(self):
         """A call that fails leaves all as it was, and is made again, less and less often."""
         self.moving.begin()
