@@ -88,7 +88,7 @@ class Registered(Case):
         self.assertEqual((kinds(effects), self.moving.state), ([], State.REGISTERING))
 
     def test_server_id(self):
-        """By the name of its home another registrar may have answered: its ID is learnt anew."""
+        """By the name of its home another one may have answered: its ID is learnt anew."""
         self.hear(keep_alive())
         [message] = sent(self.registering())
         self.assertEqual(message.element.home, 0)
