@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
-TRIAL = $(BIN)/python -W error::ResourceWarning -m twisted.trial --temp-directory=build/trial
+# A socket that nobody closes is an error; by the environment, since workers inherit that.
+TRIAL = env PYTHONWARNINGS=error::ResourceWarning $(BIN)/python -m twisted.trial --temp-directory=build/trial
+# Most tests wait for processes of their own: as many of them at once as there are processors.
+JOBS ?= $(shell nproc)
 SEED ?= 1
 SECONDS ?= 60
 SEEDS ?= 1-1000
@@ -47,8 +50,8 @@ demo: $(VENV)/stamp
 test: $(VENV)/stamp
 	@echo "tests of SCTP aren't among these: make interop runs them in a kernel of their own"
 	@mkdir -p build && rm -f build/secrets.txt
-	$(TRIAL) tests
-	@$(BIN)/python -m tests.secrets build/trial/test.log
+	$(TRIAL) --jobs=$(JOBS) tests
+	@$(BIN)/python -m tests.secrets build/trial/*/test.log
 
 lint: $(VENV)/stamp-tools
 	$(BIN)/ruff check .

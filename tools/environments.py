@@ -1,5 +1,6 @@
 """Virtual environments for the tests that need one of their own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,5 +34,5 @@ def trial(programs: Path, name: str) -> None:
     """Run the tests with it."""
     run(
         programs / "python", "-m", "twisted.trial", f"--temp-directory=build/trial-{name}",
-        "--reporter=text", "tests",
+        "--reporter=text", f"--jobs={os.cpu_count()}", "tests",
     )  # fmt: skip
