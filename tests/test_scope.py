@@ -231,6 +231,12 @@ class Peers(SynchronousTestCase):
         )  # fmt: skip
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("refused identity 'web-2'", wrong.stderr)
+        nobody = site.command(
+            "dump", "--registrar", f"tcp:127.0.0.1:{site.enrp_port_of('r1')}",
+            "--ca", str(site.scope / "ca.pem"),
+        )  # fmt: skip
+        self.assertEqual(nobody.returncode, 2)
+        self.assertIn("give --psk and --identity", nobody.stderr)
         asap = site.command(
             "dump", "--registrar", f"tcp:127.0.0.1:{site.port_of('r1')}",
             "--psk", str(site.scope / "web-2.psk"),

@@ -1,13 +1,12 @@
 """``rserpool audit verify``: whether an audit log is what was written."""
 
 import argparse
-import json
 import os
 import re
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 
+from rserpool.cli import usage
 from rserpool.cli.outcome import DONE, NO, Failure, tell
 from rserpool.security.audit.chain import Head, Verifier
 
@@ -51,15 +50,11 @@ def _head(args: argparse.Namespace) -> Head | None:
             raise Failure(f"--head: {error}") from None
     if not args.status:
         return None
-    url = args.status if "://" in args.status else f"http://{args.status}"
-    if not url.startswith(("http://", "https://")):
-        raise Failure(f"--status: {args.status!r} isn't an address like http://127.0.0.1:8080/")
-    url = f"{url.rstrip('/').removesuffix('/status.json')}/status.json"
+    status = usage.ask(args.status)
     try:
-        with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - checked above
-            return Head.parse(json.load(page)["audit"]["head"])
-    except (OSError, ValueError, KeyError) as error:
-        raise Failure(f"--status: {url}: {error}") from None
+        return Head.parse(status.values["audit"]["head"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Failure(f"{status.where}: it tells no head of an audit log") from None
 
 
 def _all(paths: list[str]) -> list[str]:

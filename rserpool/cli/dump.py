@@ -5,6 +5,7 @@ The requests have the sender's ID 0: they come from no registrar, and make none 
 """
 
 import argparse
+from collections.abc import Sized
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,7 +16,7 @@ from rserpool.cli.asking import registrars, security
 from rserpool.cli.outcome import DONE, Failure, Negative, tell
 from rserpool.client import PROFILES, Dialect
 from rserpool.client.call import CALL_TIMEOUT, Call
-from rserpool.client.security import Security
+from rserpool.client.security import Certified, Security
 from rserpool.security.audit import described
 from rserpool.transport import endpoints
 from rserpool.transport.sctp.payload import Payload
@@ -65,11 +66,18 @@ class Dump:
 
     def failed(self, call: Call, words: str) -> None:
         """There is no connection."""
-        self._end(Failure(f"{self._endpoint}: {words}"))
+        self._end(Failure(f"{self._endpoint}: {words}{self._unproven()}"))
 
     def lost(self, call: Call, words: str) -> None:
         """The connection has ended."""
-        self._end(Failure(f"{self._endpoint}: {words}"))
+        self._end(Failure(f"{self._endpoint}: {words}{self._unproven()}"))
+
+    def _unproven(self) -> str:
+        """What may be missing, where we prove nothing."""
+        proof = self._proof
+        if not isinstance(proof, Certified) or proof.client is not None:
+            return ""
+        return "; who asks for all must prove a name: give --psk and --identity"
 
     def arrived(self, call: Call, messages: list[bytes]) -> None:
         """Answers have come."""
@@ -178,11 +186,16 @@ def _value(found: Dump, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _count(things: Sized, name: str) -> str:
+    count = len(things)
+    return f"{count} {name}{'s' * (count != 1)}"
+
+
 def _lines(value: dict[str, Any]) -> list[str]:
     elements = sum(len(pool["elements"]) for pool in value["pools"])
     lines = [
-        f"registrar {value['registrar']}, which knows {len(value['peers'])} others: "
-        f"{len(value['pools'])} pools, {elements} elements"
+        f"registrar {value['registrar']}, which knows {_count(value['peers'], 'other')}: "
+        f"{_count(value['pools'], 'pool')}, {_count(range(elements), 'element')}"
     ]
     for peer in value["peers"]:
         where = peer["transport"]
@@ -190,6 +203,6 @@ def _lines(value: dict[str, Any]) -> list[str]:
                      f"port {where['port']}")  # fmt: skip
     for pool in value["pools"]:
         name = pool.get("pool") or f"hex:{pool['pool-hex']}"
-        lines += ["", f"{name}: {len(pool['elements'])} elements, {pool['policy']}"]
+        lines += ["", f"{name}: {_count(pool['elements'], 'element')}, {pool['policy']}"]
         lines += [f"  {shown.line(one)}" for one in pool["elements"]]
     return lines

@@ -119,7 +119,12 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError("must be more than 0, and a day at most")
+        raise argparse.ArgumentTypeError(
+            "must be a number of seconds: more than 0, a day at most"
+        )
     return value

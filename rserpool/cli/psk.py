@@ -12,7 +12,7 @@ from rserpool.cli.outcome import DONE, Failure, Negative, tell
 from rserpool.security.certificate.name import when
 from rserpool.security.interfaces import Key
 from rserpool.security.psk import keyfile
-from rserpool.security.psk.entry import parse_entry
+from rserpool.security.psk.entry import check_identity, parse_entry
 from rserpool.security.psk.keystore import in_force
 from rserpool.security.psk.rotation import generation
 
@@ -57,6 +57,7 @@ def _add_both(args: argparse.Namespace, secret: bytes, options: str) -> None:
     The element's first: a key that nobody holds would stay in the registrar's for ever.
     """
     with explained(args.file):
+        check_identity(args.identity)
         key = parse_entry(f"{args.identity}:{secret.hex()}{options and ';'}{options}")
         if _state(key, time.time()) == "over":
             raise ValueError(f"--not-after {args.not_after}: the key would be over already")

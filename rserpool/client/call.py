@@ -143,7 +143,9 @@ class Call(Factory):
             if connection.ready and self._heard:
                 return "the connection was lost"
             if connection.ready:
-                return "it hung up before it said anything; it may not serve yet"
+                plain = self._security.proof is Proof.PLAIN
+                why = "want TLS there, or not serve yet" if plain else "not serve yet"
+                return f"it hung up before it said anything; it may {why}"
             return "it hung up in the TLS handshake; is that its port for TLS?"
         if connection.ready and self._heard:
             return f"what came isn't what was sent: {openssl_words(error)}"

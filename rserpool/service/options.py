@@ -1,5 +1,6 @@
 """Command lines for twistd, made from the declarations of the settings."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -51,6 +52,19 @@ class SettingsOptions(usage.Options):
         """Explain every option, by what it is about, and the settings that have none."""
         wide = width or 80
         return "\n".join(["", fill(type(self).about, wide), "", *_explained(self.tables, wide)])
+
+    def parseOptions(self, options: Any = None) -> None:  # noqa: N802 - Twisted calls it
+        """Parse the words; one that isn't known is told without the whole help above it."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except usage.UsageError as error:
+            # twistd would print the help, and the mistake where nobody looks for it.
+            raise SystemExit(f"{error}; --help tells which options there are") from None
+
+    def parseArgs(self, *words: str) -> None:  # noqa: N802 - Twisted calls it
+        """Refuse what stands beside the options."""
+        if words:
+            raise usage.UsageError(f"{words[0]!r} isn't an option, and nothing else is taken")
 
     def postOptions(self) -> None:  # noqa: N802 - Twisted calls it
         """Read everything; every fault is reported at once."""
@@ -140,4 +154,6 @@ def _in_toml(value: object) -> str:
         return '"..."'
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,11 +1,19 @@
 """What keeps a registrar from starting: told in words, and not by a traceback."""
 
+import errno
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
+
+#: What to do about an error of the system.
+_ADVICE = {
+    errno.EADDRINUSE: "; 'ss -ltnp' tells which program has it",
+    errno.EADDRNOTAVAIL: "; this host hasn't that address: 'ip address' tells which it has",
+    errno.EACCES: "; ports below 1024 need the right to them (CAP_NET_BIND_SERVICE)",
+}
 
 
 class CannotStart(SystemExit, Exception):
@@ -32,7 +40,8 @@ def cannot_listen(failure: Failure, where: str) -> NoReturn:
     failure.trap(CannotListenError, OSError, OverflowError, ValueError)
     error = getattr(failure.value, "socketError", failure.value)
     words = getattr(error, "strerror", None) or str(error)
-    raise ValueError(f"can't listen on {where}: {words}")
+    advice = _ADVICE.get(getattr(error, "errno", None) or 0, "")
+    raise ValueError(f"can't listen on {where}: {words}{advice}")
 
 
 def first_failure(started: Sequence["Deferred[Any]"]) -> str:

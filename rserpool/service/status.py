@@ -160,8 +160,9 @@ class Status:
             f"<td>{escape(pool['policy'])}</td><td>{pool['elements']}</td></tr>"
             for pool in values["pool-list"]
         )
+        told = {**values, "uptime": f"{values['uptime']:.0f} s"}
         facts = "".join(
-            f"<tr><th>{escape(key)}</th><td>{escape(str(values[key]))}</td></tr>"
+            f"<tr><th>{escape(key)}</th><td>{escape(str(told[key]))}</td></tr>"
             for key in ("version", "security", "uptime", "pools", "elements", "checksum")
         )
         listeners = "".join(

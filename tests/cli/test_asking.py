@@ -5,6 +5,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.cli.command import run
 
 
+class Wrong(SynchronousTestCase):
+    """Numbers that aren't."""
+
+    def test_timeout(self):
+        """A time limit is a number of seconds: whatever else was given is told that."""
+        for text in ("x", "0", "-1", "nan", "1e9"):
+            done = run("resolve", "web", f"--timeout={text}")
+            self.assertEqual(done.status, 2)
+            self.assertIn("--timeout: must be a number of seconds", done.err)
+
+
 class Announced(SynchronousTestCase):
     """``--announce``."""
 

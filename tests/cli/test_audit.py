@@ -65,7 +65,7 @@ class Verifying(SynchronousTestCase):
             (["/nonexistent"], "can't be read"),
             ([self.path, "--head", "x"], "SEQ:CHAIN"),
             ([self.path, "--status", "http://127.0.0.1:1/"], "refused"),
-            ([self.path, "--status", "file:///etc/passwd"], "isn't an address"),
+            ([self.path, "--status", "file:///etc/passwd"], "isn't an endpoint"),
         ):
             status, out, err = run(*words)
             self.assertEqual((status, out), (2, ""), words)

@@ -35,6 +35,11 @@ class Adding(SynchronousTestCase):
         self.assertEqual((copy.identity, copy.secret), ("web-2", there.secret))
         self.assertEqual(there.restrictions.pools, frozenset({b"web"}))
 
+    def test_identity(self):
+        """What can't be an identity is told as such, and not as a fault of the key."""
+        for identity in ("we:b", " web", "#web", "anonymous"):
+            self.assertIn(f"identity {identity!r}", self.refused(self.file, identity))
+
     def test_no_copy(self):
         """When the element's file can't be written, the registrar's has no key for it."""
         self.assertIn("/nowhere", self.refused(self.file, "web-2", "--to", "/nowhere/web-2"))

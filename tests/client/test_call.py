@@ -198,6 +198,11 @@ class Refusing(Case):
         return self.refusal(PreSharedKey("web-1", KEY), registrar, words)
 
     @inlineCallbacks
+    def test_plain(self):
+        """Who asks without TLS where TLS is spoken is told that this may be why."""
+        yield self.refusal(Plain(), self.secure(), "it may want TLS there")
+
+    @inlineCallbacks
     def test_next_one(self):
         """When one registrar can't be believed, another one is asked."""
         bad = self.registrar(ServerCreator({"web-1": OTHER_KEY}.get))

@@ -194,7 +194,7 @@ class Losing(Case):
         self.town.calls()
         self.pass_time(0)
         [lost] = [n.words for n in self.notices[-2:] if n.what is What.UNLINKED]
-        self.assertIn("it may not serve yet", lost)
+        self.assertIn("not serve yet", lost)
         self.assertEqual(self.town.calls(), [])  # both have had their turn
         self.pass_time(PAUSE)
         self.assertEqual(sorted(self.town.calls()), [1, 2])

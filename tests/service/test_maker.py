@@ -179,7 +179,7 @@ class ByTwistd(SynchronousTestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("can't listen on", done.stderr)
         log = (self.scratch / "log").read_text()
-        self.assertEqual(log.count("Address already in use"), 1)
+        self.assertEqual(log.count("Address already in use; 'ss -ltnp' tells which"), 1)
         self.assertNotIn("Traceback", log)
         # The process that waited may end before the daemon has taken its file away.
         until(lambda: not (self.scratch / "pid").exists())

@@ -4,7 +4,6 @@ import contextlib
 import io
 
 import attrs
-from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.service.options import options
@@ -19,6 +18,7 @@ class Table:
     many_words: tuple[str, ...] = setting(
         text, default=(), many=True, option="WORD", help="words", group="More"
     )
+    hidden_words: tuple[str, ...] = setting(text, default=(), many=True, help="more words")
     hidden: int = setting(whole(0, 9), default=3, help="only in the file")
     share: float = setting(number(), default=0.5, help="of the whole")
     sure: bool = setting(boolean, default=False, help="or not")
@@ -87,10 +87,17 @@ class CommandLines(SynchronousTestCase):
         self.assertTrue(self.refused("--set", "x").startswith("one fault in"))
 
     def test_unknown_option(self):
-        """An option that doesn't exist is a mistake in using it."""
-        self.assertRaises(usage.UsageError, self.parse, "--nothing", "x")
-        self.assertRaises(usage.UsageError, self.parse, "--hidden", "5")
-        self.assertRaises(usage.UsageError, self.parse, "left", "over")
+        """What is no option is told by name, without the help, and where to find that."""
+        for words, told in (
+            (("--nothing", "x"), "option --nothing not recognized"),
+            (("--hidden", "5"), "option --hidden not recognized"),
+            (("--plain",), "option --plain requires argument"),
+            (("--plain", "a", "left", "over"), "'left' isn't an option"),
+        ):
+            refusal = self.refused(*words)
+            self.assertIn(told, refusal)
+            self.assertTrue(refusal.endswith("--help tells which options there are"))
+            self.assertEqual(len(refusal.splitlines()), 1)
 
     def test_help(self):
         """The help has what it is for, every option with its value, and every other key."""
@@ -102,6 +109,7 @@ class CommandLines(SynchronousTestCase):
         self.assertIn("--plain WORD", shown)
         self.assertIn("words; may be repeated", shown)
         self.assertIn("hidden = 3", shown)
+        self.assertIn("hidden_words = []".replace("_", "-"), shown)
         self.assertIn("share = 0.5", shown)
         self.assertIn("sure = false", shown)
         self.assertLess(shown.index("--plain"), shown.index("More:"))

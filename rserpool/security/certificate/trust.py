@@ -35,6 +35,8 @@ from rserpool.security.certificate.shown import shown
 __all__ = ["CertificateRefused", "explain", "verifying_client"]
 
 _VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+#: What is believed where nothing is configured.
+_PUBLIC = "the authorities this machine trusts; give the authority of the registrars (ca)"
 _SUITES_12 = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK"
 
 
@@ -205,7 +207,7 @@ def verifying_client(
     if client is not None:
         shown(client.certificate, client.private_key).into(context)
     whose = "the authorities that are configured" if trusted is not None else ca_file
-    return VerifyingClient(context, wanted, whose or "the authorities this machine trusts")
+    return VerifyingClient(context, wanted, whose or _PUBLIC)
 
 
 def _believe(context: SSL.Context, found: files.Trust) -> None:

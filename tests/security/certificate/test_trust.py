@@ -151,7 +151,7 @@ class Trust(SynchronousTestCase):
         own = make.issue(CA, ["registrar.example"])
         server = tls.ServerCreator(certificate=own.certificate, private_key=own.private_key)
         link = Link(verifying_client("registrar.example"), server).shake()
-        self.assertIn("this machine", self.refused(link))
+        self.assertIn("this machine trusts; give the authority", self.refused(link))
 
     def test_no_key_wanted(self) -> None:
         """A server with keys alone is refused without blaming a certificate."""
