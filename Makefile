@@ -29,7 +29,8 @@ help:
 	@echo "make simulate      a scope of registrars on a simulated network, SEEDS=1-1000"
 	@echo "make test-install  wheel and sdist, each in a new environment"
 	@echo "make test-oldest   the tests on the oldest versions that setup.cfg allows"
-	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found"
+	@echo "make test-pythons  the tests on each Python from 3.11 to 3.14 that is found; the newest"
+	@echo "                   alone with PYTHONS=--newest"
 	@echo "make clean         away with build and the environments"
 
 # The stamp is as new as the metadata it was made from.
@@ -109,7 +110,7 @@ test-oldest:
 	$(PYTHON) tools/oldest.py
 
 test-pythons:
-	$(PYTHON) tools/pythons.py
+	$(PYTHON) tools/pythons.py $(PYTHONS)
 
 clean:
 	rm -rf build dist *.egg-info .venv .venv-*

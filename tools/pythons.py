@@ -1,4 +1,9 @@
-"""``make test-pythons``: the tests on each Python from 3.11 to 3.14 that is found here."""
+"""
+``make test-pythons``: the tests on each Python from 3.11 to 3.14 that is found here.
+
+With ``--newest`` on the newest of them only: what holds there and on the oldest, which is that of
+``make test``, has always held in between.
+"""
 
 import shutil
 import subprocess
@@ -42,6 +47,8 @@ def _version(python: str) -> str:
 if __name__ == "__main__":
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     others = {version: python for version, python in found().items() if version != own}
+    if "--newest" in sys.argv[1:]:
+        others = dict(list(others.items())[-1:])
     print(f"tested by make test: {own}; tested here: {', '.join(others) or 'none found'}")
     for version, python in others.items():
         programs = environment(ROOT / f".venv-{version}", python)
