@@ -1,8 +1,8 @@
 """
 ``make test-pythons``: the tests on each Python from 3.11 to 3.14 that is found here.
 
-With ``--newest`` on the newest of them only: what holds there and on the oldest, which is that of
-``make test``, has always held in between.
+With ``--newest`` on the newest of them only: what holds there and where ``make test`` runs has
+always held in between.
 """
 
 import shutil
