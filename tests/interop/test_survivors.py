@@ -102,8 +102,8 @@ class OfOurs(Survivors):
         self.adopted(home, 1, 2, 3)
         self.lan.hosts[0].mend()
         self.agree(here, *ids)
-        # Theirs believe ours, which has told them of its elements before it has heard that they
-        # were taken over.  Those are out when they don't answer it, until they renew.
+        # Ours, which nobody tells of the takeover, may claim them again, and theirs believe it.
+        # They don't answer it, and are out until they renew.
         self.home([here, *there], 1, 2, 3, among=[home])
 
 
