@@ -74,6 +74,11 @@ class Interop:
         """Whether registrars are told of elements otherwise than they are stored."""
         return self.strip_parameters or self.always_asap_transport
 
+    @property
+    def believed(self) -> bool:
+        """Whether there may be registrars that believe whoever claims an element."""
+        return self.update_receiver
+
     def items(self, wanted: int | None, everything: int) -> int:
         """How many elements answer a request for so many."""
         count = wanted or self.default_items or everything

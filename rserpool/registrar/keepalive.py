@@ -57,6 +57,10 @@ class KeepAlive:
             outstanding[element] = deadline
         self._alarm(now)
 
+    def missed(self, element: Element) -> bool:
+        """Whether it has lost its connection, and hasn't come back yet."""
+        return element.channel is None and element in self._outstanding
+
     def heard(self, element: Element) -> bool:
         """`element` has shown life; was it waited for?"""
         if self._outstanding.pop(element, None) is None:

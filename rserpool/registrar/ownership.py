@@ -28,6 +28,12 @@ a partition.  If both yielded, each to the other one's list, the element would b
 smaller server ID doesn't yield to a list, but claims the element itself: the other one
 yields, or asks the element and objects.
 
+A registrar of rsplib believes any claim, and says nothing of a takeover.  When ours was cut off
+and comes back, one of theirs may have taken over its elements; those have left ours for it.  If
+ours claimed them, theirs would believe it, they wouldn't answer ours, and be lost.  So with the
+ways of rsplib we yield an element that has lost its connection with us to any list, and ask for
+the other one's list before we give ours (see `rserpool.registrar.tables`).
+
 Note [A tie]
 
 A registrar that has told a claimant that the element is here yields when it is claimed again.

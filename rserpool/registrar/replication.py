@@ -97,6 +97,7 @@ class Replication:
             and element.home == mine < peer.identifier == entry.home
             and element.channel is None
             and peer.channel is not None
+            and not (self._share.settings.interop.believed and self._keep_alive.missed(element))
         ):
             self._share.tell(
                 peer.channel,

@@ -4,6 +4,14 @@ What a registrar tells others of what it knows: peer list and handle table (RFC 
 A table goes out in parts, each when the one before has been asked for: the reader sets the
 pace, and nobody else waits for long.  A session holds the elements that there were when it
 began; one that changes meanwhile is told by its update, one that is gone is left out.
+
+Note [Who speaks first]
+
+A registrar of rsplib that comes back, or to which ours comes back, may have taken over elements
+that ours still has; and it believes ours if it is told so, see Note [Two lists] in `ownership`.
+So with the ways of rsplib the first request for our own elements, by a connection with somebody
+whose own ones we don't know, is rejected: we ask for theirs meanwhile.  It asks again at our
+next presence.  The second one is answered anyway: two of ours don't wait for each other.
 """
 
 from collections.abc import Callable
@@ -49,6 +57,8 @@ class Tables:
         self._peers = peers
         self._ready = ready
         self._sessions: dict[Channel, Session] = {}
+        #: connections whose first request was put off
+        self._put_off: set[Channel] = set()
 
     def list_asked(self, channel: Channel, message: enrp.ListRequest, now: float) -> None:
         """Tell which registrars there are (section 3.2.2.2)."""
@@ -69,6 +79,9 @@ class Tables:
 
     def asked(self, channel: Channel, message: enrp.HandleTableRequest, now: float) -> None:
         """Send the next part of the handlespace, or of our own elements (section 3.2.3)."""
+        if self._hears_first(channel, message):
+            self._reject(channel, message)
+            return
         session = self._sessions.get(channel)
         if session is None or session.own_only != message.own_only:
             full = session is None and len(self._sessions) >= MAXIMUM_SESSIONS
@@ -96,8 +109,19 @@ class Tables:
         ))  # fmt: skip
         self._share.tell(channel, header + body)
 
+    def _hears_first(self, channel: Channel, message: enrp.HandleTableRequest) -> bool:
+        """Whether this request is put off, see Note [Who speaks first]."""
+        peer = self._peers.of(channel)
+        if peer is None or peer.agreed or channel in self._put_off:
+            return False
+        if not message.own_only or not self._share.settings.interop.believed:
+            return False
+        self._put_off.add(channel)
+        return True
+
     def lost(self, channel: Channel) -> None:
         """A connection has ended, and its download with it."""
+        self._put_off.discard(channel)
         self._sessions.pop(channel, None)
 
     def rang(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+import attrs
 from hypothesis import HealthCheck, given, settings
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +17,7 @@ from rserpool.wire import asap, causes, enrp, parameters, policies
 from rserpool.wire.parameters import (
     DCCPTransport,
     OpaqueTransport,
+    PoolHandle,
     SCTPTransport,
     TCPTransport,
     UDPLiteTransport,
@@ -485,6 +487,48 @@ class Registrars(SynchronousTestCase):
         )
         [told] = self.scope.said(self.r3, enrp.HandleUpdate)
         self.assertEqual((told.action, told.element.home), (enrp.ADD_PE, ME))
+
+    def returned(self, **ways):
+        """We come back to somebody who lists an element of ours; its home then."""
+        scope = Scope(interop=Interop(**ways))
+        channel = scope.element("", proof=PLAIN)
+        scope.register(channel, 1)
+        scope.lose(channel)
+        peer = scope.channel("r", proof=PLAIN)
+        scope.say(peer, enrp.Presence(sender=0x90, checksum=0x1234))
+        asked = enrp.HandleTableRequest(sender=0x90, receiver=ME, own_only=True)
+        [first] = scope.say(peer, asked)
+        entry = added(0x90, 1)
+        listing = enrp.HandleTableResponse(
+            sender=0x90, parts=(PoolHandle(handle=entry.handle), entry.element)
+        )
+        scope.say(peer, listing)
+        [second] = scope.say(peer, asked)
+        return first.rejected, second.rejected, scope.homes()[1]
+
+    def test_returned(self):
+        """
+        An element that was taken over while we were away isn't claimed again.
+
+        It wouldn't answer us, and theirs would believe that it is ours.
+        """
+        self.assertEqual(self.returned(update_receiver=True), (True, False, 0x90))
+        self.assertEqual(self.returned(), (False, False, ME), "in the ways of the RFC")
+
+    def test_put_off_once(self):
+        """Who asks for our elements again is told them, whatever we know of its own."""
+        scope = Scope(interop=Interop(update_receiver=True))
+        scope.register(scope.element("", proof=PLAIN), 1)
+        peer = scope.channel("r", proof=PLAIN)
+        scope.say(peer, enrp.Presence(sender=0x90, checksum=0x1234))
+        asked = enrp.HandleTableRequest(sender=0x90, receiver=ME, own_only=True)
+        told = [scope.say(peer, asked)[0] for _ in range(3)]
+        self.assertEqual([answer.rejected for answer in told], [True, False, False])
+        whole = enrp.HandleTableRequest(sender=0x90, receiver=ME)
+        other = scope.channel("r2", proof=PLAIN)
+        scope.say(other, enrp.Presence(sender=0x91, checksum=0x1234))
+        [answer] = scope.say(other, attrs.evolve(whole, sender=0x91))
+        self.assertFalse(answer.rejected, "a mentor is asked once")
 
     def test_tie(self):
         """Two registrars that both have a connection don't claim an element for ever."""
