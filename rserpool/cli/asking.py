@@ -66,6 +66,8 @@ def security(args: argparse.Namespace) -> Security:
         if given:
             raise Failure(f"--security none and --{given[0]} contradict: leave one out")
         return Plain()
+    if args.psk and args.certificate:
+        raise Failure("--psk and --certificate contradict: give one of the two")
     if bool(args.certificate) != bool(args.private_key):
         raise Failure("--certificate and --private-key go together")
     if args.crl and not args.ca:

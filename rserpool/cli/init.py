@@ -17,7 +17,7 @@ from rserpool.security.psk.entry import check_identity
 
 _REGISTRAR = """\
 # A registrar of Reliable Server Pooling; every key is described in etc/registrar.toml.
-# Run it:  twistd -n rserpool-enrp --config {dir}/registrar.toml
+# Run it:  twistd -n --pidfile= rserpool-enrp --config {dir}/registrar.toml
 
 [registrar]
 security = "required"
@@ -35,7 +35,7 @@ file = "{dir}/audit.log"
 
 _ELEMENT = """\
 # A pool element; every key is described in etc/pe.toml.
-# Run it beside your server:  twistd -n rserpool-pe --config {dir}/pe.toml
+# Run it beside your server:  twistd -n --pidfile= rserpool-pe --config {dir}/pe.toml
 
 [element]
 pool = "{pool}"
@@ -202,8 +202,9 @@ def _say(
         _file("registrar.toml, pe.toml", "ready to run"),
         "",
         "Next:",
-        f"  twistd -n rserpool-enrp --config {directory}/registrar.toml",
-        f"  twistd -n rserpool-pe --config {directory}/pe.toml --service tcp:ADDRESS:PORT",
+        f"  twistd -n --pidfile= rserpool-enrp --config {directory}/registrar.toml",
+        f"  twistd -n --pidfile= rserpool-pe --config {directory}/pe.toml "
+        "--service tcp:ADDRESS:PORT",
         f"  {resolve} --ca {directory}/ca.pem",
     )
 
@@ -248,7 +249,8 @@ def _say_scope(
             f"  twistd -n --pidfile= rserpool-enrp --config {place.directory}/registrar.toml"
             for place in found
         ),
-        f"  twistd -n rserpool-pe --config {directory}/pe.toml --service tcp:ADDRESS:PORT",
+        f"  twistd -n --pidfile= rserpool-pe --config {directory}/pe.toml "
+        "--service tcp:ADDRESS:PORT",
         f"  rserpool resolve web --registrar {first.asap} --ca {directory}/ca.pem",
         f"  rserpool dump --registrar {first.enrp} --psk {directory}/admin.psk "
         f"--identity {scope.ADMINISTRATOR}@{first.name}",

@@ -19,7 +19,7 @@ ADMINISTRATOR = "admin"
 
 _REGISTRAR = """\
 # Registrar {name} of a scope of {count}; every key is described in etc/registrar.toml.
-# Run it:  twistd -n rserpool-enrp --config {dir}/registrar.toml
+# Run it:  twistd -n --pidfile= rserpool-enrp --config {dir}/registrar.toml
 
 [registrar]
 security = "required"

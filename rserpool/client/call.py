@@ -143,9 +143,7 @@ class Call(Factory):
             if connection.ready and self._heard:
                 return "the connection was lost"
             if connection.ready:
-                plain = self._security.proof is Proof.PLAIN
-                why = "want TLS there, or not serve yet" if plain else "not serve yet"
-                return f"it hung up before it said anything; it may {why}"
+                return f"it hung up before it said anything; it may {self._why_silent()}"
             return "it hung up in the TLS handshake; is that its port for TLS?"
         if connection.ready and self._heard:
             return f"what came isn't what was sent: {openssl_words(error)}"
@@ -157,6 +155,15 @@ class Call(Factory):
             words = handshake_failure(handle, error)[2]
         plain = "wrong version number" in words
         return f"it speaks no TLS there ({words})" if plain else words
+
+    def _why_silent(self) -> str:
+        """Why one may hang up that says nothing."""
+        if self._security.proof is Proof.PLAIN:
+            return "want TLS there, or not serve yet"
+        if getattr(self._security, "client", None) is not None:
+            # In TLS 1.3 it sees our certificate when for us the handshake is over.
+            return "refuse the certificate that it was shown, or not serve yet"
+        return "not serve yet"
 
     def _failed(self, failure: Failure) -> None:
         self._finish()

@@ -73,8 +73,8 @@ Options = options(
     TABLES,
     load_all,
     "Runs a registrar (ENRP server) of Reliable Server Pooling. To begin: 'rserpool init "
-    "DIR' makes keys, certificates and a registrar.toml; then 'twistd -n rserpool-enrp "
-    "--config DIR/registrar.toml'.",
+    "DIR' makes keys, certificates and a registrar.toml; then 'twistd -n --pidfile= "
+    "rserpool-enrp --config DIR/registrar.toml'.",
 )
 
 

@@ -39,11 +39,11 @@ class RegistrarTable:
     )  # fmt: skip
     asap: tuple[str, ...] = setting(
         endpoint, default=(), many=True, option="ENDPOINT", group=_LISTENING,
-        help="listen for pool elements and users without TLS, like tcp:3863",
+        help="listen for pool elements and users without TLS, like tcp:3863 or sctp:3863",
     )  # fmt: skip
     asap_tls: tuple[str, ...] = setting(
         endpoint, default=(), many=True, option="ENDPOINT", group=_LISTENING,
-        help="listen for pool elements and users with TLS, like tcp:3864",
+        help="listen for pool elements and users with TLS, like tcp:3864 or sctp:3864",
     )  # fmt: skip
     certificate: str | None = setting(
         file, default=None, option="FILE", group=_PROOF,
@@ -91,11 +91,11 @@ class RegistrarTable:
     )  # fmt: skip
     enrp: tuple[str, ...] = setting(
         endpoint, default=(), many=True, option="ENDPOINT", group=_PEERS,
-        help="listen for other registrars without TLS, like tcp:9901",
+        help="listen for other registrars without TLS, like tcp:9901 or sctp:9901",
     )  # fmt: skip
     enrp_tls: tuple[str, ...] = setting(
         endpoint, default=(), many=True, option="ENDPOINT", group=_PEERS,
-        help="listen for other registrars with TLS, like tcp:9902",
+        help="listen for other registrars with TLS, like tcp:9902 or sctp:9902",
     )  # fmt: skip
     peer: tuple[str, ...] = setting(
         peer, default=(), many=True, option="[NAME=]ENDPOINT", group=_PEERS,

@@ -44,7 +44,9 @@ def server(
         )
         return endpoint
     except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise ValueError(f"{description!r} isn't an endpoint to listen on: {error}") from None
+        raise ValueError(
+            f"{description!r} isn't an endpoint to listen on: {_why(error)}"
+        ) from None
 
 
 def client(
@@ -69,7 +71,7 @@ def client(
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
         return endpoint
     except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise ValueError(f"{description!r} isn't an endpoint to call: {error}") from None
+        raise ValueError(f"{description!r} isn't an endpoint to call: {_why(error)}") from None
 
 
 def is_sctp(description: str) -> bool:
@@ -106,6 +108,16 @@ def interface_of(description: str) -> str:
     _, options = _parse(_escaped(description))
     interface: str = options.get("interface", "")
     return interface
+
+
+def _why(error: Exception) -> str:
+    """What Twisted's parsers have to say, without what is Python's in it."""
+    words = str(error)
+    number = re.search(r"invalid literal for int\(\) .*?: (.+)", words)
+    if number is not None:
+        return f"{number[1]} isn't a number"
+    option = re.search(r"unexpected keyword argument ('\w+')", words)
+    return words if option is None else f"there is no option {option[1]}"
 
 
 def _check(description: str, usage: str) -> None:

@@ -15,6 +15,13 @@ class Wrong(SynchronousTestCase):
             self.assertEqual(done.status, 2)
             self.assertIn("--timeout: must be a number of seconds", done.err)
 
+    def test_two_proofs(self):
+        """A key and a certificate at once are refused: only one of them would be shown."""
+        words = ("--registrar", "tcp:127.0.0.1:1", "--psk", "a", "--certificate", "b")
+        done = run("resolve", "web", *words)
+        self.assertEqual(done.status, 2)
+        self.assertIn("--psk and --certificate contradict", done.err)
+
 
 class Announced(SynchronousTestCase):
     """``--announce``."""

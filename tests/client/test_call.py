@@ -43,6 +43,14 @@ class Mute(Protocol):
     """Says nothing."""
 
 
+class Leaving(Protocol):
+    """Hangs up at the first word."""
+
+    def dataReceived(self, data):
+        """Hang up."""
+        self.transport.loseConnection()
+
+
 class Case(TestCase):
     """Users and elements that call over loopback."""
 
@@ -174,6 +182,14 @@ class Refusing(Case):
         return self.refusal(
             security, self.secure(authorities=AUTHORITY.certificate), "the other side refused"
         )
+
+    def test_client_certificate_unwanted(self):
+        """One that TLS takes and the registrar doesn't (revoked) is told as what may be."""
+        client = make.issue(AUTHORITY, ["web-1.example"], client=True)
+        registrar = self.secure(authorities=AUTHORITY.certificate)
+        registrar.buildProtocol = lambda addr: Leaving()
+        security = Certified(self.ca, "registrar.example", client)
+        return self.refusal(security, registrar, "it may refuse the certificate")
 
     def test_hanging_up(self):
         """A port that hangs up instead of speaking TLS is told as such."""

@@ -29,13 +29,22 @@ class Descriptions(TestCase):
             (endpoints.server, "sctp:1:hartbeat=5", "there is no option hartbeat"),
             (endpoints.server, "3863", "write tcp:PORT"),
             (endpoints.server, "tcp", "write tcp:PORT"),
-            (endpoints.server, "tcp:here", "isn't an endpoint to listen on"),
+            (
+                endpoints.server,
+                "tcp:here",
+                "isn't an endpoint to listen on: 'here' isn't a number",
+            ),
+            (endpoints.server, "tcp:1:iface=lo", "there is no option 'iface'"),
             (endpoints.server, "udp:1", "write tcp:PORT"),
             (lambda r, t: endpoints.client(r, t, 1), "sctp:h:x", "no port"),
             (lambda r, t: endpoints.client(r, t, 1), "sctp:h,,i:1", "with commas"),
             (lambda r, t: endpoints.client(r, t, 1), "sctp:3863", "write tcp:HOST:PORT"),
             (lambda r, t: endpoints.client(r, t, 1), "tcp:3863", "write tcp:HOST:PORT"),
-            (lambda r, t: endpoints.client(r, t, 1), "tcp:h:x", "isn't an endpoint to call"),
+            (
+                lambda r, t: endpoints.client(r, t, 1),
+                "tcp:h:x",
+                "isn't an endpoint to call: 'x' isn't a number",
+            ),
             (lambda r, t: endpoints.client(r, t, 1), "h:3863", "write tcp:HOST:PORT"),
         ):
             error = self.assertRaises(ValueError, make, reactor, text)
