@@ -77,6 +77,7 @@ class PoolUser:
         self._user = User(stale=stale, dialect=dialect, judge=verifier or believing)
         self._observer = notify
         self._troubles: dict[str, None] = {}
+        self._listens = announcements is not None
         self._random = rng or random.SystemRandom()
         self._link = Link(
             reactor,
@@ -166,7 +167,8 @@ class PoolUser:
                 asked.errback(NoAnswer("the pool user was closed"))
 
     def _why(self, timeout: float) -> str:
-        return self.troubles or f"no registrar answered within {timeout:g} seconds"
+        done = "answered, or announced itself," if self._listens else "answered"
+        return self.troubles or f"no registrar {done} within {timeout:g} seconds"
 
     def _start(self) -> None:
         if not self._running:

@@ -2,12 +2,13 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rserpool.client import NoAnswer, Plain, PoolUser
+from rserpool.client import Announcements, NoAnswer, Plain, PoolUser
 from rserpool.client.pool_user import TIMEOUT
 from rserpool.client.user import T1_SECONDS
 from rserpool.wire import asap
 from rserpool.wire.causes import UnknownPoolHandle
 from tests.client.scene import Chance, Town, resolved, unresolved
+from tests.transport.test_announce import HERE, free_group
 
 
 class Case(SynchronousTestCase):
@@ -82,6 +83,16 @@ class Resolving(Case):
         self.town.answer(1)
         self.town.reactor.pump([1] * int(TIMEOUT))
         self.failureResultOf(asked, NoAnswer)
+
+    def test_nobody_announced(self):
+        """Who only listens for registrars is told that none has announced itself."""
+        groups = Announcements(groups=(free_group(),), interface=HERE)
+        user = PoolUser(self.town.reactor, [], Plain(), announcements=groups)
+        asked = user.resolve(b"web", timeout=2.0)
+        self.town.reactor.advance(2)
+        words = self.failureResultOf(asked, NoAnswer).getErrorMessage()
+        self.assertEqual(words, "no registrar answered, or announced itself, within 2 seconds")
+        user.close()
 
     def test_one_timeout(self):
         """One question's end isn't another one's."""
