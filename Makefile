@@ -52,7 +52,7 @@ test: $(VENV)/stamp
 	@echo "tests of SCTP aren't among these: make interop runs them in a kernel of their own"
 	@mkdir -p build && rm -f build/secrets.txt
 	$(TRIAL) --jobs=$(JOBS) tests
-	@$(BIN)/python -m tests.secrets build/trial/*/test.log
+	@$(BIN)/python -m tests.secrets build/trial/test.log build/trial/*/*.log
 
 lint: $(VENV)/stamp-tools
 	$(BIN)/ruff check .
