@@ -1,5 +1,6 @@
 """The examples are packages of their own: installed apart, they pass their own tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class Examples(SynchronousTestCase):
 
     def run_it(self, *words, **more):
         """Run a program to its good end; what it says."""
+        more.setdefault("env", {k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
         done = subprocess.run(
             [str(word) for word in words],
             capture_output=True, text=True, timeout=120, check=False, **more,

@@ -67,6 +67,7 @@ class AuditLog:
         self._allowed = Repetition(QUIET_ALLOWED, self._write)
         self._lines = Budget(LINES, "audit lines")
         self._unwritten: dict[str, int] = {}
+        self._ended = False
         self.journal.on_mark = self._echoed
 
     def write(
@@ -145,12 +146,18 @@ class AuditLog:
         self._write_unwritten()
 
     def close(self, what: str = "") -> None:
-        """Write what was counted, and end; `what` is the last line."""
+        """
+        Write what was counted, and end; `what` is the last line.
+
+        Connections end after it, and with it: a line for each would stand in no file, and its
+        number would come again.
+        """
         self._refused.end()
         self._allowed.end()
         self._write_unwritten()
         if what:
             self._write({"what": what})
+        self._ended = True
         self.journal.close()
 
     def _write_unwritten(self) -> None:
@@ -175,7 +182,8 @@ class AuditLog:
         self._unwritten[what] = self._unwritten.get(what, 0) + 1
 
     def _write(self, line: Line) -> None:
-        self._echoed(self.journal.add({"time": self._stamp(), **line}))
+        if not self._ended:
+            self._echoed(self.journal.add({"time": self._stamp(), **line}))
 
     def _echoed(self, text: bytes) -> None:
         if self._echo:

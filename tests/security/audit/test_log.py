@@ -271,6 +271,12 @@ class Writing(SynchronousTestCase):
         self.later(1)
         self.assertEqual([line["repeated"] for line in self.lines[2:]], [2, 2])
 
+    def test_last_line(self):
+        """What comes after the last line is in no file, so it is nowhere."""
+        self.log.close("registrar.stopped")
+        self.log.session("session.closed", self.subject(), "TLSv1.3")
+        self.assertEqual(self.lines[-1]["what"], "registrar.stopped")
+
     def test_log_alone(self):
         """What goes to the program's log is a chain by itself, from its first line on."""
         for _ in range(2):
