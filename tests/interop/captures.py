@@ -9,6 +9,7 @@ No frame may be malformed, and each user message must have the payload protocol 
 its port asks for.  This runs on the host: tshark takes ten seconds to start in the lab.
 """
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -67,6 +68,9 @@ def check(capture: Path) -> tuple[Counter[str], list[str]]:
 
 def main(directory: str) -> int:
     """Read all captures there; 1 if something is wrong with one."""
+    if shutil.which("tshark") is None:
+        print("captures: tshark is missing. On Debian: apt-get install tshark", file=sys.stderr)
+        return 1
     captures = sorted(Path(directory).glob("*.pcap"))
     status = 0
     for capture in captures:
