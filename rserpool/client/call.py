@@ -199,6 +199,8 @@ def connect_words(error: BaseException | None, patience: float) -> str:
         return "nobody listens there (connection refused)"
     if isinstance(error, TimeoutError):
         return f"it didn't answer within {patience:g} seconds"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the number, which helps nobody
     return str(error)
 
 

@@ -281,6 +281,7 @@ class Wording(SynchronousTestCase):
         """Each way not to be reached has its words."""
         self.assertIn("didn't answer", connect_words(TookTooLong(), 1.0))
         self.assertIn("network", connect_words(ConnectError(string="no network here"), 1.0))
+        self.assertEqual(connect_words(OSError(93, "no SCTP"), 1.0), "no SCTP")
 
     def test_name(self):
         """The certificate must be for the name that is configured, or the host called."""
