@@ -103,7 +103,7 @@ class ByCertificate(SynchronousTestCase):
 
         self.revoke("--name", "pu.example", "--name", "localhost")
         registrar.send_signal(signal.SIGHUP)
-        until(lambda: self.site.log("registrar").count("reloaded") == 2)
+        until(lambda: self.site.log("registrar").count("] reloaded") == 2)
         self.assertEqual(self.resolve(*self.certificate("pu.example"),
                                       "--timeout", "2").returncode, 2)  # fmt: skip
         crl = ["--crl", str(self.site.files / "crl.pem")]
@@ -243,7 +243,7 @@ class Keys(SynchronousTestCase):
         self.assertEqual(too_early.returncode, 1)
         self.assertIn("'web-1' is in use still, by 1 connection", too_early.stderr)
         registrar.send_signal(signal.SIGHUP)
-        until(lambda: "reloaded" in site.log("registrar"))
+        until(lambda: "] reloaded" in site.log("registrar"))
         self.assertEqual(site.elements(), {port}, "the old key goes on")
         site.processes["web-1"].terminate()
         site.processes["web-1"].wait()
@@ -253,7 +253,7 @@ class Keys(SynchronousTestCase):
         retired = site.command(*rotate)
         self.assertEqual(retired.returncode, 0, retired.stderr)
         registrar.send_signal(signal.SIGHUP)
-        until(lambda: site.log("registrar").count("reloaded") == 2)
+        until(lambda: site.log("registrar").count("] reloaded") == 2)
         self.assertEqual(site.elements(), {port})
         names = [key.identity for key in keyfile.read(keys).keys]
         self.assertEqual(names, ["web-2", "web-3", "web-1~2"])
