@@ -31,8 +31,9 @@ def install(programs: Path, *what: str | Path) -> None:
 
 
 #: What ``make test`` runs once, with the Python and the libraries that it has: attacks on
-#: processes over real connections, which take as long as all other tests together.
-ONCE = {"threats"}
+#: processes and scopes of them, which take as long as all other tests together; and the
+#: simulation, of which every run of ``.ci/run`` has a thousand seeds beside.
+ONCE = {"threats", "simulation", "test_scope", "test_multicast", "test_bench"}
 
 
 def trial(programs: Path, name: str) -> None:
