@@ -19,6 +19,7 @@ from rserpool.client.security import Security
 from rserpool.security.certificate.refusal import CertificateRefused, openssl_words
 from rserpool.security.certificate.trust import explain
 from rserpool.security.decisions import Proof
+from rserpool.security.psk.outcome import no_tls
 from rserpool.security.psk.tls import handshake_failure
 from rserpool.transport import endpoints
 from rserpool.transport.connection import Connection
@@ -153,8 +154,7 @@ class Call(Factory):
             words = explain(error, self._wanted, shown)
         else:
             words = handshake_failure(handle, error)[2]
-        plain = "wrong version number" in words
-        return f"it speaks no TLS there ({words})" if plain else words
+        return f"it speaks no TLS there ({words})" if no_tls(words) else words
 
     def _why_silent(self) -> str:
         """Why one may hang up that says nothing."""

@@ -12,6 +12,7 @@ from rserpool.cli.doctor.handshake import NoConnection, Seen
 from rserpool.cli.doctor.place import Place
 from rserpool.client.security import PreSharedKey
 from rserpool.security.certificate.name import names, valid_until, when
+from rserpool.security.psk.outcome import no_tls
 
 _PROTECTED = ("GCM", "CHACHA20", "CCM")
 _SECRET_FOR_EVER = ("ECDHE", "DHE", "TLS_")
@@ -126,7 +127,7 @@ def _look_secure(report: Report, key: PreSharedKey | None) -> None:
     place = report.place
     host, port = place.host, place.port
     first = handshake.shake(host, port, handshake.by_certificate_13())
-    if "wrong version number" in first.words:
+    if no_tls(first.words):
         report.state = "open, and speaks no TLS"
         report.findings.append(
             error("no-tls", f"{place.name} speaks no TLS", place.where,

@@ -42,7 +42,14 @@ _NOTHING_IN_COMMON = (
     "version too low",
     "wrong version number",
 )
+#: What OpenSSL 4 and 3 make of a first record that is none.
+_NO_TLS = ("wrong version number", "packet length too long")
 _GONE = (ConnectionDone, ConnectionLost, ConnectionAborted)
+
+
+def no_tls(words: str) -> bool:
+    """Whether a handshake failed, with these words, because the peer speaks no TLS at all."""
+    return any(each in words for each in _NO_TLS)
 
 
 def handshake_failure(

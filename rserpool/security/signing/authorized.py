@@ -33,6 +33,7 @@ _UNREADABLE = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    KeyError,  # an unknown kind of string in a name, with cryptography 46
 )
 #: Critical extensions whose meaning is heeded here (RFC 5280 section 4.2).
 _UNDERSTOOD = frozenset({

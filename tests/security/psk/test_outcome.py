@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rserpool.security.certificate.refusal import CertificateRefused
 from rserpool.security.psk.handshake import ClientHandshake, ServerHandshake
-from rserpool.security.psk.outcome import Reason, handshake_failure
+from rserpool.security.psk.outcome import Reason, handshake_failure, no_tls
 
 
 class Somebody:
@@ -21,6 +21,16 @@ class Somebody:
 def said(words: str) -> SSL.Error:
     """Return OpenSSL's error with these words."""
     return SSL.Error([("SSL routines", "", words)])
+
+
+class Strangers(SynchronousTestCase):
+    """Who speaks something else."""
+
+    def test_no_tls(self) -> None:
+        """What isn't TLS is known by what any version of OpenSSL says of it."""
+        for words in ("wrong version number", "packet length too long; record layer failure"):
+            self.assertTrue(no_tls(words))
+        self.assertFalse(no_tls("decryption failed or bad record mac; record layer failure"))
 
 
 class Server(SynchronousTestCase):
