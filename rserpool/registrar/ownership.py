@@ -123,9 +123,16 @@ class Ownership:
         """It is its home's still: the claim that has come to nothing."""
         self._claims.pop(element, None)
         claim = self._contests.pop(element, None)
-        if claim is not None and len(self._insisted) < MAXIMUM_CLAIMS:
+        told = claim is not None and self._share.settings.interop.update_receiver
+        if claim is not None and told and len(self._insisted) < MAXIMUM_CLAIMS:
             self._insisted[element] = claim.peer
         return claim
+
+    def departed(self, peer: int) -> None:
+        """The connection with it is gone: what it was told it may have forgotten, and we do."""
+        gone = [element for element, told in self._insisted.items() if told == peer]
+        for element in gone:
+            del self._insisted[element]
 
     def _tied(self, peer: Peer, element: Element) -> bool:
         """See Note [A tie]."""

@@ -140,6 +140,7 @@ class Replication:
 
     def departed(self, home: int, now: float) -> None:
         """A registrar isn't connected any more: what others claim of it is theirs."""
+        self.ownership.departed(home)
         for element in self.ownership.claims_on(home):
             claim = self.ownership.yielded(element)
             if claim is not None:

@@ -543,6 +543,21 @@ class Registrars(SynchronousTestCase):
                 scope.perform(scope.registrar.arrived(channel, [asap.encode(ack)], scope.now))
             self.assertEqual(scope.homes(), {1: ME if kept else other})
 
+    def test_tie_forgotten(self):
+        """Of a registrar that is gone nothing is remembered."""
+        for ways in ({"update_receiver": True}, {}):
+            scope = Scope(interop=Interop(**ways))
+            peer = scope.peer(0x10, proof=PLAIN)
+            channel = scope.element("", proof=PLAIN)
+            scope.register(channel, 1)
+            ack = asap.EndpointKeepAliveAck(handle=b"web", identifier=1)
+            scope.say(peer, added(0x10, 1))
+            scope.perform(scope.registrar.arrived(channel, [asap.encode(ack)], scope.now))
+            told = scope.registrar._scope.replication.ownership._insisted
+            self.assertEqual(len(told), len(ways))
+            scope.lose(peer)
+            self.assertFalse(told)
+
     def test_arbitration(self):
         """The smaller ID goes on with a takeover that both have begun."""
         for other, mine in ((0x10, False), (0x90, True)):
